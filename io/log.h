@@ -1,0 +1,23 @@
+/*
+ * Lines for people and for machines that read lines: one event a line,
+ * `2026-11-21T13:30:00.123Z level class: text key=value…`. Hostile strings are escaped by the
+ * caller with text_escape() before they get here; a control character that does get here is
+ * replaced. A class of event logs LOG_PER_CLASS_PER_S lines a second at most, then one line
+ * `suppressed=N` when the second is over or the class logs again.
+ */
+#ifndef IO_LOG_H
+#define IO_LOG_H
+
+struct io_loop;
+
+enum log_level { LOG_ERROR, LOG_WARN, LOG_INFO, LOG_DEBUG };
+enum { LOG_PER_CLASS_PER_S = 10, LOG_LINE_MAX = 1024 };
+
+/*
+ * `event_class` is a string literal such as "peer-refused": one per kind of event, never made of
+ * input.
+ */
+void log_event(struct io_loop *loop, enum log_level level, const char *event_class,
+               const char *format, ...) __attribute__((format(printf, 4, 5)));
+
+#endif

@@ -1,0 +1,53 @@
+/*
+ * The publisher: keeps a connection to a server up and joins each channel to a TCP connection to
+ * the endpoint.
+ */
+#ifndef ROLES_PUBLISH_PUBLISH_H
+#define ROLES_PUBLISH_PUBLISH_H
+
+#include "base/ip.h"
+#include "io/io.h"
+
+#include <jansson.h>
+#include <stdbool.h>
+
+enum { PUBLISH_CREDENTIAL_MAX = 64 * 1024 };
+
+/* All of it is copied by publish_start(). */
+struct publish_config {
+    char server_host[HOST_TEXT_MAX];
+    uint16_t server_port;
+    const char *credential_file; /* or NULL: */
+    const char *credential_text; /* the JSON itself, as read from standard input */
+    char to_host[HOST_TEXT_MAX];
+    uint16_t to_port;
+    int proxy_protocol;           /* 0 = none, 1, 2 */
+    uint32_t endpoint_connect_ms; /* 0 = 10 s */
+    uint32_t channel_idle_ms;     /* 0 = 1 h */
+    uint32_t channels_max;        /* 0 = the engine's default */
+};
+
+struct publish;
+
+/*
+ * Reads and checks the credential, then connects, for ever. stopped(arg) comes after
+ * publish_stop(). Returns NULL with one line for a person in why[why_len].
+ */
+struct publish *publish_start(struct io_loop *loop, const struct publish_config *config,
+                              void (*stopped)(void *arg), void *arg, char *why, size_t why_len);
+
+/* Closes the connection and every channel. */
+void publish_stop(struct publish *publish);
+void publish_free(struct publish *publish);
+
+/* Reads the credential file again; used from the next connection on. 0, or -1 with why. */
+int publish_reload(struct publish *publish, char *why, size_t why_len);
+
+/*
+ * {"role": "publish", "uptime_s", "state": "connected" | "connecting" | "waiting", "server",
+ * "hostname", "cipher", "protocol_version", "rtt_ms", "channels": [...], "counters": {...}};
+ * the callee's.
+ */
+json_t *publish_status(struct publish *publish);
+
+#endif
