@@ -32,11 +32,11 @@ void map_clear(struct map *map); /* frees the buckets; the entries are the calle
 struct map_node *map_find(const struct map *map, uint64_t hash, map_match_fn *match,
                           const void *key);
 
-/* False without memory. The key must not be there yet. */
+/* False without memory. The key must not be there yet. Not during a walk. */
 bool map_insert(struct map *map, struct map_node *node, uint64_t hash);
 void map_remove(struct map *map, struct map_node *node);
 
-/* Walk: start with NULL. The node answered may be removed before the next call. */
+/* Visits every node once, in no order. The node answered last may be removed, no other. */
 struct map_walk {
     size_t bucket;
     struct map_node *next;
@@ -44,8 +44,7 @@ struct map_walk {
 struct map_walk map_walk_start(const struct map *map);
 struct map_node *map_walk_next(const struct map *map, struct map_walk *walk);
 
-/* The entry that embeds a node. */
-#define container_of(pointer, type, member)                                                        \
-    ((type *)(void *)((char *)(pointer)-offsetof(type, member)))
+/* The entry that embeds a node; through a number, so that it serves const nodes as well. */
+#define container_of(pointer, type, member) ((type *)((uintptr_t)(pointer)-offsetof(type, member)))
 
 #endif
