@@ -47,6 +47,7 @@ enum io_error {
     IO_E_NAME_AGAIN = -17, /* the name could not be looked up now */
     IO_E_FULL = -18,       /* a bounded queue is full */
     IO_E_OTHER = -19,
+    IO_E_TLS = -20, /* io_stream_tls_error() says more */
 };
 
 /* One line for a person, static: "connection refused". */
@@ -76,7 +77,11 @@ struct io_timer {
     void (*fire)(void *arg);
     void *arg;
     uint64_t at_ms;
-    size_t slot; /* place in the loop's heap + 1; 0 = not armed */
+    /* The loop's pairing heap (io/core.c): */
+    uint64_t order;
+    struct io_timer *child;
+    struct io_timer *next;
+    struct io_timer **link; /* NULL = not armed */
 };
 
 void io_timer_init(struct io_timer *timer, struct io_loop *loop, void (*fire)(void *arg),
@@ -151,7 +156,8 @@ struct io_stream_handler {
 
 enum {
     IO_SEND_QUEUE_LOWAT = 128 * 1024,  /* TCP_NOTSENT_LOWAT of io_stream_set_multiplexed() */
-    IO_LINGER_MS = 5000,               /* without progress, after io_close() */
+    IO_FLUSH_MS = 120000,              /* without progress of what is queued, after io_close() */
+    IO_LINGER_MS = 5000,               /* until the other side's end, after the queue is empty */
     IO_LINGER_DRAIN_MAX = 1024 * 1024, /* bytes read and dropped after io_close() */
 };
 
@@ -189,6 +195,9 @@ size_t io_queued(const struct io_stream *stream);
 
 /* Bytes handed to the kernel that the other side has not acknowledged, plus io_queued(). */
 size_t io_unacked(const struct io_stream *stream);
+
+/* Bytes of memory that the queues of all streams of this loop hold now, closing ones included. */
+size_t io_buffered(const struct io_loop *loop);
 
 /* End of file towards the other side, after what is queued. Reading goes on. */
 void io_shutdown(struct io_stream *stream);

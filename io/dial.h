@@ -1,0 +1,30 @@
+/*
+ * Connects to a host by name: looks it up anew and tries its addresses as Happy Eyeballs does
+ * (RFC 8305, 4 and 5): families take turns, the next address is tried after
+ * IO_DIAL_STAGGER_MS or as soon as the one before has failed, and the first connection wins.
+ */
+#ifndef IO_DIAL_H
+#define IO_DIAL_H
+
+#include "io/io.h"
+
+enum {
+    IO_DIAL_STAGGER_MS = 250,
+    IO_DIAL_ADDRESSES_MAX = 16, /* addresses tried; more are not */
+};
+
+struct io_dial;
+
+/*
+ * Answers once, later: done(arg, 0, stream) hands over a connected stream, which must be given a
+ * handler or closed in that call; done(arg, error, NULL) says why there is none: the error of the
+ * first address that failed, IO_E_TIMEOUT after timeout_ms over all, or that of the look-up. The
+ * dial is gone before done is called. host is copied. Returns NULL without memory.
+ */
+struct io_dial *io_dial(struct io_loop *loop, const char *host, uint16_t port, uint32_t timeout_ms,
+                        void (*done)(void *arg, int error, struct io_stream *stream), void *arg);
+
+/* Forgets a dial that has not answered. */
+void io_dial_cancel(struct io_dial *dial);
+
+#endif
