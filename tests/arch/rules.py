@@ -1,0 +1,49 @@
+"""Who may know whom (docs/design.md, The house). Shared by the architecture tests."""
+
+# A file belongs to the longest zone that its path starts with.
+MAY_KNOW = {
+    "base": {"base", "include/adit"},
+    "include/adit": {"include/adit"},
+    "lib/crypto": {"lib/crypto", "base", "include/adit"},
+    "lib/tls": {"lib/tls", "base", "include/adit"},
+    "lib/proxy": {"lib/proxy", "base", "include/adit"},
+    "lib/snitun": {"lib/snitun", "lib/crypto", "base", "include/adit"},
+    "lib/token": {"lib/token", "lib/crypto", "base", "include/adit"},
+    "io": {"io", "base", "include/adit"},
+    "io/real": {"io/real", "io", "base", "include/adit"},
+    "io/sim": {"io/sim", "io", "base", "include/adit"},
+    "roles": {"roles", "lib", "io", "base", "include/adit"},
+    # The programs choose an implementation of io.
+    "cli": {"cli", "roles", "lib", "io", "io/real", "base", "include/adit"},
+    "tests": {"tests", "cli", "roles", "lib", "io", "io/real", "io/sim", "base", "include/adit"},
+    "bench": {"bench", "cli", "roles", "lib", "io", "io/real", "base", "include/adit"},
+    # What a device maker copies sees installed headers alone.
+    "examples": {"include/adit"},
+}
+
+# Functions of libc that neither enter the kernel nor keep state, and what compilers add.
+LIBC = set(
+    "malloc calloc realloc free "
+    "memchr memcmp memcpy memmove memrchr memset explicit_bzero "
+    "strchr strcmp strcspn strlen strncasecmp strcasecmp strncmp strnlen strrchr strspn strstr "
+    "strtol strtoul strtoull snprintf inet_ntop inet_pton qsort "
+    "abort __assert_fail __stack_chk_fail _GLOBAL_OFFSET_TABLE_".split())
+
+# What an archive may ask of the libraries beneath it, beside LIBC: beginnings of names.
+CRYPTOGRAPHY = ("EVP_", "HMAC", "CRYPTO_", "OPENSSL_", "gcry_")
+FOREIGN = {
+    "lib/crypto": CRYPTOGRAPHY,
+    "lib/token": CRYPTOGRAPHY + ("json_",),
+}
+
+
+def zone_of(path):
+    """The zone of a path relative to the root, or None."""
+    return max((z for z in MAY_KNOW if path == z or path.startswith(z + "/")), key=len,
+               default=None)
+
+
+def may_know(who, whom):
+    """Zones stand for what is below them only where they are named as a whole: `lib`."""
+    allowed = MAY_KNOW[who]
+    return whom in allowed or (whom.startswith("lib/") and "lib" in allowed)
