@@ -19,8 +19,9 @@
 enum {
     IO_SCRATCH_LEN = 128 * 1024, /* of io_relay(): stays in the second level cache */
     LOG_CLASSES_MAX = 128,       /* classes counted apart; further ones share the last place */
-    LOG_PREFIX_MAX = 128,        /* time, level and class of a line */
 };
+
+struct io_core;
 
 /* A whole line, with its newline; must not log. */
 typedef void log_sink_fn(void *arg, enum log_level level, const char *line, size_t len);
@@ -41,6 +42,9 @@ struct log_state {
     struct log_class classes[LOG_CLASSES_MAX];
     struct io_timer tell; /* says what was suppressed when nothing else does */
 };
+
+/* Part of io_core_init(). */
+void log_init(struct io_core *core, log_sink_fn *sink, void *sink_arg, enum log_level max_level);
 
 struct io_task_list {
     struct io_task *first;
@@ -66,6 +70,7 @@ bool io_core_init(struct io_core *core, log_sink_fn *sink, void *sink_arg,
 void io_core_clear(struct io_core *core);
 
 struct io_core *io_core_of(const struct io_loop *loop);
+struct io_loop *io_core_loop(struct io_core *core);
 
 /* The clock of the next round; never backwards. */
 void io_core_set_now(struct io_core *core, uint64_t now_ms);
