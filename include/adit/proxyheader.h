@@ -34,15 +34,22 @@ struct proxyheader {
     uint16_t destination_port;
 };
 
-/* Looks at the first len bytes of a connection. Bytes after the header are not looked at. */
+/*
+ * Looks at the first len bytes of a connection. Bytes after the header are not looked at.
+ * *header and *used are zero unless the verdict is PROXYHEADER_OK. Version 2: datagram and
+ * unspecified protocols are valid and name no source; the lengths of TLVs are checked, their
+ * contents are not looked at.
+ */
 ADIT_PUBLIC enum proxyheader_verdict proxyheader_parse(const uint8_t *in, size_t len,
                                                        struct proxyheader *header, size_t *used);
 
+/* One line for a person; static. */
+ADIT_PUBLIC const char *proxyheader_verdict_text(enum proxyheader_verdict verdict);
+
 /*
  * Writes a header of version 1 or 2 to out (PROXYHEADER_WRITE_MAX bytes) and returns its length.
- * An unknown source (family 0), or source and destination of different families where neither can
- * be written as the other, becomes UNKNOWN in version 1 and LOCAL in version 2; an IPv4 address
- * beside an IPv6 one is written IPv4-mapped.
+ * An unknown source or destination (family 0) becomes UNKNOWN in version 1 and LOCAL in version 2;
+ * an IPv4 address beside an IPv6 one is written IPv4-mapped. has_source is not looked at.
  */
 ADIT_PUBLIC size_t proxyheader_write(int version, const struct proxyheader *header, uint8_t *out);
 
