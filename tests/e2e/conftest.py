@@ -20,8 +20,7 @@ from harness import Process, SANITIZER, join, write_secret  # noqa: E402
 PR_SET_CHILD_SUBREAPER = 36
 
 
-def pytest_configure(config):
-    config.addinivalue_line("markers", "slow: more than five seconds")
+def pytest_configure():
     ctypes.CDLL(None).prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
 
 
@@ -97,7 +96,7 @@ class Programs:
     def adit(self, *argv, **kw):
         path = harness.adit_path()
         if not path.exists():
-            pytest.skip(f"{path} is not built")
+            pytest.fail(f"{path} is not built")
         return self.start([path, *argv], kw.pop("name", f"adit {argv[0] if argv else ''}"), **kw)
 
     def serve(self, *flags, listen=("127.0.0.1:0",), key_file=None, drain="1s", name="serve"):
@@ -148,7 +147,7 @@ class Programs:
         path = home / "nginx.conf"
         path.write_text(config.replace("{dir}", str(home)))
         if not shutil.which("nginx"):
-            pytest.skip("nginx is not installed")
+            pytest.fail("nginx is not installed")
         process = self.start(["nginx", "-p", home, "-c", path, "-e", home / "error.log"], "nginx")
         harness.until(lambda: harness.port_answers("127.0.0.1", port), f"nginx on {port}")
         return process

@@ -25,15 +25,13 @@ _spec.loader.exec_module(peer)
 
 
 def adit_path():
-    """The program under test: $ADIT, else the sanitized build, else the plain one."""
-    named = os.environ.get("ADIT")
-    if named:
-        return pathlib.Path(named).resolve()
-    builds = [ROOT / "build-asan" / "adit", ROOT / "build" / "adit"]
-    for path in [p for b in builds for p in (b, b.parent / "cli" / "adit")]:
-        if path.exists():
-            return path
-    return builds[-1]
+    """The program under test: $ADIT, or that of the build directory $ADIT_BUILD, or of the
+    sanitized build, or of the plain one."""
+    if os.environ.get("ADIT"):
+        return pathlib.Path(os.environ["ADIT"]).resolve()
+    build = os.environ.get("ADIT_BUILD")
+    builds = [pathlib.Path(build).resolve()] if build else [ROOT / "build-asan", ROOT / "build"]
+    return next((b / "adit" for b in builds if (b / "adit").exists()), builds[-1] / "adit")
 
 
 class Process:
