@@ -133,6 +133,7 @@ struct snitun_counters {
     uint32_t frames_skipped;   /* unknown flags and channels, NEW from a client */
     uint32_t channels_refused; /* over channels_max */
     uint32_t pings_dropped;    /* over SNITUN_PONGS_MAX */
+    uint32_t pings_answered;   /* of ours, the newest one's pong alone */
     uint32_t rtt_ms;           /* of the newest answered ping; 0 = none yet */
 };
 ADIT_PUBLIC void snitun_session_counters(const struct snitun_session *session,
@@ -225,17 +226,24 @@ ADIT_PUBLIC bool snitun_channel_paused(const struct snitun_channel *channel);
 ADIT_PUBLIC bool snitun_channel_backlog(struct snitun_channel *channel, size_t bytes);
 
 /*
- * Ends a channel: CLOSE follows what was sent, unless the other side closed first. The pointer is
- * invalid afterwards. Every channel is ended by this call or by snitun_session_free().
+ * Ends a channel: CLOSE follows what was sent, unless the other side closed first; a channel whose
+ * NEW was not sent yet goes without a trace. The pointer is invalid afterwards. Every channel is
+ * ended by this call or by snitun_session_free(). Until its CLOSE is sent, a channel counts against
+ * channels_max.
  */
 ADIT_PUBLIC void snitun_channel_close(struct snitun_channel *channel);
 
 /* ---- Time ---- */
 
-/* When snitun_tick() is due next, in the clock of now_ms. Never "none". */
+/* When snitun_tick() is due next, in the clock of now_ms. Never "none"; 0 after an error. */
 ADIT_PUBLIC uint64_t snitun_deadline(const struct snitun_session *session);
 
-/* Queues a ping when the line is silent. Returns 0, SNITUN_E_DEAD or SNITUN_E_HANDSHAKE_TIMEOUT. */
+/*
+ * Queues a ping when the line is silent. Returns 0, SNITUN_E_DEAD or SNITUN_E_HANDSHAKE_TIMEOUT.
+ * The other side always has a ping's chance: when a tick comes much later than its deadline,
+ * because the machine slept or the process was stopped, it pings at once, and death comes
+ * dead_after_ms - ping_after_ms later.
+ */
 ADIT_PUBLIC ADIT_MUST_USE int snitun_tick(struct snitun_session *session, uint64_t now_ms);
 
 /* Unacknowledged bytes that we sent have become fewer: the other side is alive. */
