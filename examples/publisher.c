@@ -149,18 +149,21 @@ static int publish(struct snitun_context *context, const struct credential *cred
 int main(int argc, char **argv)
 {
     static struct credential credential;
-    struct snitun_context *context = snitun_context_new(random_bytes, NULL);
-    if (context == NULL || argc != 4 || !credential_read(argv[1], &credential)) {
+    if (argc != 4 || !credential_read(argv[1], &credential)) {
         fprintf(stderr, "usage: publisher CREDENTIAL SERVER-HOST:PORT ENDPOINT-ADDRESS:PORT\n");
         return 2;
     }
     endpoint = argv[3];
     for (int i = 0; i < LINKS_MAX; i++)
         links[i].fd = -1;
+    struct snitun_context *context = snitun_context_new(random_bytes, NULL);
+    if (context == NULL)
+        return 1;
     do {
         int error = publish(context, &credential, argv[2]);
         fprintf(stderr, "publisher: %s\n", error < 0 ? snitun_error_text(error) : "disconnected");
         sleep((unsigned)(1 + now_ms() % 3)); /* not all devices at once after a restart */
     } while (credential.keys.cipher != SNITUN_AES_GCM); /* such a key is good for one connection */
+    snitun_context_free(context);
     return 1;
 }

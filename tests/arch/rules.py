@@ -18,7 +18,7 @@ MAY_KNOW = {
     "tests": {"tests", "cli", "roles", "lib", "io", "io/real", "io/sim", "base", "include/adit"},
     "bench": {"bench", "cli", "roles", "lib", "io", "io/real", "base", "include/adit"},
     # What a device maker copies sees installed headers alone.
-    "examples": {"include/adit"},
+    "examples": {"examples", "include/adit"},
 }
 
 # Functions of libc that neither enter the kernel nor keep state, and what compilers add.
@@ -30,9 +30,11 @@ LIBC = set(
     "abort __assert_fail __stack_chk_fail _GLOBAL_OFFSET_TABLE_".split())
 
 # What an archive may ask of the libraries beneath it, beside LIBC: beginnings of names.
-CRYPTOGRAPHY = ("EVP_", "HMAC", "CRYPTO_", "OPENSSL_", "gcry_")
+CRYPTOGRAPHY = ("EVP_", "HMAC", "SHA256", "CRYPTO_", "OPENSSL_", "gcry_")
 FOREIGN = {
-    "lib/crypto": CRYPTOGRAPHY,
+    # libgcrypt is to be set up once per process, and nothing but pthread_once() can do that.
+    "lib/crypto": CRYPTOGRAPHY + ("pthread_once",),
+    "lib/snitun": CRYPTOGRAPHY,
     "lib/token": CRYPTOGRAPHY + ("json_",),
 }
 
