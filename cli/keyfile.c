@@ -1,0 +1,76 @@
+#include "cli/keyfile.h"
+
+#include "base/encode.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+int keyfile_read(const struct command *command, struct io_disk *disk, const char *path,
+                 struct snitun_keyring *keyring)
+{
+    char *text = NULL;
+    size_t len = 0;
+    int error = io_file_read_secret(disk, path, KEYFILE_MAX, &text, &len);
+    if (error != 0) {
+        return command_failed(command, "%s: %s", path, io_error_text(error));
+    }
+    unsigned line = 0;
+    error = snitun_keyring_parse(keyring, text, len, &line);
+    wipe(text, len);
+    free(text);
+    if (error != 0) {
+        return command_failed(command,
+                              "%s:%u: no Fernet key: %d characters of base64url, one key "
+                              "a line (adit keygen fernet makes one)",
+                              path, line, SNITUN_FERNET_KEY_TEXT);
+    }
+    return EXIT_FINE;
+}
+
+int keyfile_write(const struct command *command, struct io_disk *disk, const char *path,
+                  const char *text, bool force)
+{
+    int error = io_file_write(disk, path, text, strlen(text), 0600, !force);
+    if (error == IO_E_EXISTS) {
+        return command_failed(command, "%s exists; --force replaces it", path);
+    }
+    if (error != 0) {
+        return command_failed(command, "%s: %s", path, io_error_text(error));
+    }
+    return EXIT_FINE;
+}
+
+char *keyfile_stdin(size_t *len, char why[OPTION_WHY_MAX])
+{
+    char *text = malloc(KEYFILE_MAX + 1);
+    if (text == NULL) {
+        snprintf(why, OPTION_WHY_MAX, "out of memory");
+        return NULL;
+    }
+    *len = 0;
+    for (;;) {
+        /* One byte more than allowed shows that there is more. */
+        ssize_t got = read(STDIN_FILENO, text + *len, KEYFILE_MAX + 1 - *len);
+        if (got < 0 && errno == EINTR) {
+            continue;
+        }
+        if (got <= 0) {
+            if (got == 0) {
+                text[*len] = '\0';
+                return text;
+            }
+            snprintf(why, OPTION_WHY_MAX, "standard input: %s", strerror(errno));
+            break;
+        }
+        *len += (size_t)got;
+        if (*len > KEYFILE_MAX) {
+            snprintf(why, OPTION_WHY_MAX, "standard input: more than %d bytes", KEYFILE_MAX);
+            break;
+        }
+    }
+    wipe(text, KEYFILE_MAX + 1);
+    free(text);
+    return NULL;
+}

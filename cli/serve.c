@@ -1,0 +1,248 @@
+#include "cli/service.h"
+
+#include "roles/server/server.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+enum { HOUR_MS = 60 * 60 * 1000, DAY_MS = 24 * HOUR_MS };
+
+static const struct option_spec specs[] = {
+    {.name = "listen",
+     .value = "ADDR:PORT",
+     .kind = OPTION_ADDRESS,
+     .traits = OPTION_NEEDED | OPTION_MANY,
+     .help = "Where devices and publishers connect: they are told apart by their first byte. An "
+             "IPv6 address listens for IPv6 alone. Port 0 picks one; the line `ready` says which."},
+    {.name = "fernet-key-file",
+     .value = "FILE",
+     .kind = OPTION_SECRET,
+     .traits = OPTION_NEEDED,
+     .help = "Fernet keys that open the publishers' tokens, one a line. Owner root or this user, "
+             "mode 0640 or less."},
+    {.name = "peer-listen",
+     .value = "ADDR:PORT",
+     .kind = OPTION_ADDRESS,
+     .traits = OPTION_MANY,
+     .help = "Where publishers alone connect; then --listen is for devices alone."},
+    {.name = "workers",
+     .value = "N",
+     .kind = OPTION_NUMBER,
+     .min = 0,
+     .max = 256,
+     .fallback = "0",
+     .help = "Threads that carry connections; 0 is one a processor."},
+    {.name = "trust-proxy",
+     .value = "CIDR",
+     .kind = OPTION_CIDR,
+     .traits = OPTION_MANY,
+     .help = "Fronts whose PROXY header (version 1 or 2) is believed; from others it is refused."},
+    {.name = "route",
+     .value = "NAME=HOST:PORT",
+     .kind = OPTION_ROUTE,
+     .traits = OPTION_MANY,
+     .help = "Devices that ask for this name go to a fixed place instead of a publisher, so that "
+             "a website can share the port."},
+    {.name = "drain",
+     .value = "DURATION",
+     .kind = OPTION_DURATION,
+     .max = DAY_MS,
+     .fallback = "30s",
+     .help = "How long SIGTERM waits for connections: publishers without any are closed during "
+             "the first half, the others at their last one. A second signal ends at once."},
+    {.name = "early-per-address",
+     .value = "N",
+     .kind = OPTION_NUMBER,
+     .min = 1,
+     .max = 1000000,
+     .fallback = "64",
+     .help = "Connections that one IPv4 address or IPv6 /64 may have before they are known."},
+    {.name = "early-per-worker",
+     .value = "N",
+     .kind = OPTION_NUMBER,
+     .min = 1,
+     .max = 1000000,
+     .fallback = "4096",
+     .help = "Connections that a worker holds before they are known."},
+    {.name = "early-bytes",
+     .value = "SIZE",
+     .kind = OPTION_SIZE,
+     .min = 1024 * 1024,
+     .max = 64ULL * 1024 * 1024 * 1024,
+     .fallback = "32MiB",
+     .help = "What these may hold in memory, a worker."},
+    {.name = "token-timeout",
+     .value = "DURATION",
+     .kind = OPTION_DURATION,
+     .min = 100,
+     .max = HOUR_MS,
+     .fallback = "10s",
+     .help = "Until a publisher's token must be there."},
+    {.name = "hello-timeout",
+     .value = "DURATION",
+     .kind = OPTION_DURATION,
+     .min = 100,
+     .max = HOUR_MS,
+     .fallback = "10s",
+     .help = "Until a device's ClientHello must be there."},
+    {.name = "challenge-timeout",
+     .value = "DURATION",
+     .kind = OPTION_DURATION,
+     .min = 100,
+     .max = HOUR_MS,
+     .fallback = "30s",
+     .help = "Until a publisher must have answered the challenge."},
+    {.name = "channel-idle",
+     .value = "DURATION",
+     .kind = OPTION_DURATION,
+     .min = 1000,
+     .max = 0x7fffffff,
+     .fallback = "1h",
+     .help = "A device's connection without traffic is closed after this."},
+    {.name = "channels-per-peer",
+     .value = "N",
+     .kind = OPTION_NUMBER,
+     .min = 1,
+     .max = 65536,
+     .fallback = "10000",
+     .help = "Connections of devices that one publisher may have."},
+    {.name = "memory",
+     .value = "SIZE",
+     .kind = OPTION_SIZE,
+     .max = 1ULL << 50,
+     .fallback = "0",
+     .help = "Bytes that may wait in queues, all workers together; beyond it the greediest "
+             "connection is closed. 0 is a quarter of the machine's memory."},
+    {.name = NULL},
+};
+
+static void limits_of(const struct options *options, struct server_limits *limits)
+{
+    server_limits_default(limits);
+    limits->early_per_address = (uint32_t)options_number(options, "early-per-address");
+    limits->early_per_worker = (uint32_t)options_number(options, "early-per-worker");
+    limits->early_bytes = options_number(options, "early-bytes");
+    limits->token_ms = (uint32_t)options_number(options, "token-timeout");
+    limits->hello_ms = (uint32_t)options_number(options, "hello-timeout");
+    limits->challenge_ms = (uint32_t)options_number(options, "challenge-timeout");
+    limits->channel_idle_ms = (uint32_t)options_number(options, "channel-idle");
+    limits->channels_per_peer = (uint32_t)options_number(options, "channels-per-peer");
+    limits->memory = options_number(options, "memory");
+}
+
+static void config_clear(struct server_config *config)
+{
+    free(config->listen);
+    free(config->peer_listen);
+    free(config->trust_proxy);
+    free(config->routes);
+}
+
+static struct addr *addresses_of(const struct options *options, const char *name, size_t *count)
+{
+    *count = options_count(options, name);
+    struct addr *addresses = calloc(*count + 1, sizeof *addresses);
+    for (size_t i = 0; addresses != NULL && i < *count; i++) {
+        addresses[i] = options_value(options, name, i)->addr;
+    }
+    return addresses;
+}
+
+/* False without memory; clear it in any case. */
+static bool config_of(const struct options *options, struct server_config *config)
+{
+    memset(config, 0, sizeof *config);
+    config->listen = addresses_of(options, "listen", &config->listen_count);
+    config->peer_listen = addresses_of(options, "peer-listen", &config->peer_listen_count);
+    config->trust_proxy_count = options_count(options, "trust-proxy");
+    config->trust_proxy = calloc(config->trust_proxy_count + 1, sizeof *config->trust_proxy);
+    config->route_count = options_count(options, "route");
+    config->routes = calloc(config->route_count + 1, sizeof *config->routes);
+    if (config->listen == NULL || config->peer_listen == NULL || config->trust_proxy == NULL ||
+        config->routes == NULL) {
+        return false;
+    }
+    for (size_t i = 0; i < config->trust_proxy_count; i++) {
+        config->trust_proxy[i] = options_value(options, "trust-proxy", i)->cidr;
+    }
+    for (size_t i = 0; i < config->route_count; i++) {
+        const struct option_value *value = options_value(options, "route", i);
+        struct server_route *route = &config->routes[i];
+        memcpy(route->name, value->to.name, sizeof route->name);
+        memcpy(route->host, value->to.host, sizeof route->host);
+        route->port = value->to.port;
+    }
+    config->fernet_key_file = options_text(options, "fernet-key-file");
+    config->workers = (unsigned)options_number(options, "workers");
+    config->drain_ms = (uint32_t)options_number(options, "drain");
+    limits_of(options, &config->limits);
+    return true;
+}
+
+static void *start(struct io_loop *loop, const struct options *options, void (*stopped)(void *arg),
+                   void *arg, char *why, size_t why_len)
+{
+    struct server_config config;
+    struct server *server = NULL;
+    if (config_of(options, &config)) {
+        server = server_start(loop, &config, stopped, arg, why, why_len);
+    } else {
+        snprintf(why, why_len, "out of memory");
+    }
+    config_clear(&config);
+    return server;
+}
+
+static int reload(void *running, const struct options *options, char *why, size_t why_len)
+{
+    struct server_config config;
+    int result = -1;
+    if (config_of(options, &config)) {
+        result = server_reload(running, &config, why, why_len);
+    } else {
+        snprintf(why, why_len, "out of memory");
+    }
+    config_clear(&config);
+    return result;
+}
+
+static void stop(void *running)
+{
+    server_stop(running);
+}
+
+static void free_server(void *running)
+{
+    server_free(running);
+}
+
+static void status(void *running, void (*answer)(void *arg, json_t *status), void *arg)
+{
+    server_status(running, answer, arg);
+}
+
+static const struct service_role role = {start, reload, stop, free_server, status};
+
+static int run(const struct command *command, struct options *options)
+{
+    return service_run(command, &role, options);
+}
+
+const struct command command_serve = {
+    .name = "serve",
+    .group = "Publish a service under a host name",
+    .summary = "is the public server: devices on one side, publishers on the other",
+    .usage = "--listen ADDR:PORT... --fernet-key-file FILE [options]",
+    .about =
+        "Accepts devices and publishers on the same addresses. A publisher shows a token made by "
+        "adit token mint; a device is joined to the publisher of the host name that its TLS "
+        "ClientHello asks for, and from then on TLS runs between the device and the service "
+        "behind the publisher.\n"
+        "SIGHUP reads keys, routes, limits and --config again and keeps every connection; "
+        "addresses and workers stay as they are. SIGTERM and SIGINT drain and end with status 0.",
+    .example = "  adit serve --listen 0.0.0.0:443 --listen '[::]:443' --fernet-key-file "
+               "/etc/adit/fernet.key \\\n"
+               "      --route www.example.org=127.0.0.1:8443\n",
+    .table = {specs, service_options},
+    .run = run,
+};

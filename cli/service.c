@@ -1,0 +1,324 @@
+#include "cli/service.h"
+
+#include "cli/config.h"
+#include "cli/process.h"
+#include "io/real/real.h"
+
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+
+static const char *const levels[] = {"error", "warn", "info", "debug", NULL};
+
+const struct option_spec service_options[] = {
+    {.name = "config",
+     .value = "FILE",
+     .kind = OPTION_FILE,
+     .traits = OPTION_NOT_IN_FILE,
+     .help = "Reads options from this YAML file, whose keys are the names of the flags with _ for "
+             "-. A flag beats the file. adit check explains a file's mistakes."},
+    {.name = "control",
+     .value = "PATH|none",
+     .kind = OPTION_FILE,
+     .traits = OPTION_NONE,
+     .help = "The Unix socket, mode 0600, that adit status asks. A missing directory is made. "
+             "Default: /run/adit/ROLE.sock for root, $XDG_RUNTIME_DIR/adit/ROLE.sock for others."},
+    {.name = "user",
+     .value = "NAME",
+     .kind = OPTION_TEXT,
+     .help = "Started by root, it becomes this user after binding its addresses. Default: adit, "
+             "if there is such a user."},
+    {.name = "log-level",
+     .value = "LEVEL",
+     .kind = OPTION_CHOICE,
+     .choices = levels,
+     .fallback = "info",
+     .help = "error, warn, info or debug: which lines are logged to standard error."},
+    {.name = NULL},
+};
+
+struct service {
+    const struct command *command;
+    const struct service_role *role;
+    const struct options *flags;
+    struct options options; /* flags and file together */
+    struct io_loop *loop;
+    void *running;
+    struct control *control;
+    struct process_user user;
+    bool stopping;
+    int status;
+};
+
+/* Adds the file that --config names to options that hold nothing yet. */
+static bool read_file(const struct service *service, struct io_loop *loop, const char *path,
+                      struct options *options, struct report *report)
+{
+    char *text = NULL;
+    size_t len = 0;
+    char *directory = config_directory(path);
+    int error = io_file_read(io_disk(loop), path, CONFIG_LEN_MAX, &text, &len);
+    if (error != 0 || directory == NULL) {
+        report_mistake(report, 0, 0, "%s", error == 0 ? "out of memory" : io_error_text(error));
+    } else {
+        config_read(text, len, directory, service->command, false, options, report);
+    }
+    free(directory);
+    free(text);
+    return report->mistakes == 0;
+}
+
+/*
+ * What flags and file say together. On failure there is nothing to clear, and the report says why
+ * where it was the file.
+ */
+static bool read_options(const struct service *service, struct io_loop *loop,
+                         struct options *options, struct report *report)
+{
+    const char *path = options_text(service->flags, "config");
+    memset(options, 0, sizeof *options);
+    if (path != NULL) {
+        if (!read_file(service, loop, path, options, report)) {
+            return false;
+        }
+    } else if (!options_init(options, &service->command->table)) {
+        report_mistake(report, 0, 0, "out of memory");
+        return false;
+    }
+    if (!options_override(options, service->flags)) {
+        options_clear(options);
+        report_mistake(report, 0, 0, "out of memory");
+        return false;
+    }
+    return true;
+}
+
+/* At the start: complaints go to standard error as they are. */
+static int first_options(struct service *service)
+{
+    struct report report;
+    report_init(&report);
+    int status = EXIT_FINE;
+    if (!read_options(service, service->loop, &service->options, &report)) {
+        const char *path = options_text(service->flags, "config");
+        report_print(&report, path == NULL ? "adit" : path, stderr);
+        status = EXIT_UNUSABLE;
+    } else {
+        status = command_need(service->command, &service->options);
+    }
+    report_clear(&report);
+    return status;
+}
+
+/* The mistakes of a file that was read again. */
+static void log_report(struct service *service, const struct report *report)
+{
+    for (size_t i = 0; i < report->count; i++) {
+        const struct report_entry *entry = &report->entries[i];
+        log_event(service->loop, LOG_ERROR, "config", "line %u column %u: %s", entry->line,
+                  entry->column, entry->text);
+    }
+}
+
+/* 0, or -1 with why; then everything is as before. */
+static int reload(struct service *service, char *why, size_t why_len)
+{
+    struct options options;
+    struct report report;
+    report_init(&report);
+    process_notify("RELOADING=1");
+    int result = -1;
+    if (!read_options(service, service->loop, &options, &report)) {
+        log_report(service, &report);
+        snprintf(why, why_len, "the configuration file has %zu mistakes", report.mistakes);
+    } else if (options_missing(&options) != NULL) {
+        snprintf(why, why_len, "%s is missing", options_missing(&options)->name);
+        options_clear(&options);
+    } else {
+        result = service->role->reload(service->running, &options, why, why_len);
+        if (result == 0) {
+            options_clear(&service->options);
+            service->options = options;
+        } else {
+            options_clear(&options);
+        }
+    }
+    if (result == 0) {
+        log_event(service->loop, LOG_INFO, "reload", "reloaded");
+    } else {
+        log_event(service->loop, LOG_ERROR, "reload", "nothing changed: %s", why);
+    }
+    process_notify("READY=1");
+    report_clear(&report);
+    return result;
+}
+
+static void on_reload(void *arg)
+{
+    struct service *service = arg;
+    char why[OPTION_WHY_MAX];
+    if (!service->stopping) {
+        reload(service, why, sizeof why);
+    }
+}
+
+static void on_stop(void *arg)
+{
+    struct service *service = arg;
+    if (!service->stopping) {
+        log_event(service->loop, LOG_INFO, "stopping", "stopping; a second signal ends it at once");
+        process_notify("STOPPING=1");
+    }
+    service->stopping = true;
+    service->role->stop(service->running);
+}
+
+static void on_stopped(void *arg)
+{
+    struct service *service = arg;
+    if (service->control != NULL) {
+        control_close(service->control);
+    }
+    io_real_stop(service->loop);
+}
+
+static void answer_status(void *arg, json_t *status)
+{
+    control_answer(arg, status);
+}
+
+static void on_command(void *arg, const char *name, struct control_request *request)
+{
+    struct service *service = arg;
+    char why[OPTION_WHY_MAX];
+    if (strcmp(name, "status") == 0) {
+        service->role->status(service->running, answer_status, request);
+    } else if (strcmp(name, "reload") != 0) {
+        control_answer_error(request, "unknown command: status or reload");
+    } else if (service->stopping) {
+        control_answer_error(request, "stopping");
+    } else if (reload(service, why, sizeof why) != 0) {
+        control_answer_error(request, why);
+    } else {
+        control_answer(request, json_pack("{sb}", "reloaded", 1));
+    }
+}
+
+/* EXIT_FAILED only when a control socket that was asked for is not possible. */
+static int open_control(struct service *service)
+{
+    char path[256];
+    char why[OPTION_WHY_MAX];
+    const char *asked = options_text(&service->options, "control");
+    if (asked != NULL && strcmp(asked, "none") == 0) {
+        return EXIT_FINE;
+    }
+    if (asked == NULL && !process_control_path(service->command->name, path, sizeof path)) {
+        log_event(service->loop, LOG_INFO, "control",
+                  "no control socket: XDG_RUNTIME_DIR is not set, and --control was not given");
+        return EXIT_FINE;
+    }
+    const char *at = asked == NULL ? path : asked;
+    int error = 0;
+    if (process_make_directory(at, &service->user, why)) {
+        service->control = control_open(service->loop, at, on_command, service, &error);
+        snprintf(why, sizeof why, "%s", io_error_text(error));
+    }
+    if (service->control != NULL) {
+        process_give(at, &service->user);
+        return EXIT_FINE;
+    }
+    log_event(service->loop, asked == NULL ? LOG_WARN : LOG_ERROR, "control",
+              "no control socket at %s: %s", at, why);
+    return asked == NULL ? EXIT_FINE : EXIT_FAILED;
+}
+
+static int drop_privileges(struct service *service)
+{
+    char why[OPTION_WHY_MAX];
+    if (!process_user_become(&service->user, why)) {
+        log_event(service->loop, LOG_ERROR, "user", "%s", why);
+        return EXIT_FAILED;
+    }
+    if (service->user.found && service->user.uid != 0) {
+        log_event(service->loop, LOG_INFO, "user", "runs as %s", service->user.name);
+    } else if (process_is_root()) {
+        log_event(service->loop, LOG_WARN, "user",
+                  "runs as root: there is no user adit, and --user was not given");
+    }
+    return EXIT_FINE;
+}
+
+static int run_started(struct service *service)
+{
+    int status = open_control(service);
+    if (status == EXIT_FINE) {
+        status = drop_privileges(service);
+    }
+    if (status == EXIT_FINE) {
+        process_notify("READY=1");
+    } else {
+        /* Twice: what has begun ends at once. */
+        service->role->stop(service->running);
+        service->role->stop(service->running);
+    }
+    io_real_run(service->loop);
+    return status;
+}
+
+/* On a loop that logs as the options say. Signals come before any other thread. */
+static int run_role(struct service *service)
+{
+    char why[OPTION_WHY_MAX] = "";
+    process_no_new_privileges();
+    if (io_real_on_signal(service->loop, SIGTERM, on_stop, service) != 0 ||
+        io_real_on_signal(service->loop, SIGINT, on_stop, service) != 0 ||
+        io_real_on_signal(service->loop, SIGHUP, on_reload, service) != 0) {
+        return command_failed(service->command, "cannot wait for signals");
+    }
+    service->running = service->role->start(service->loop, &service->options, on_stopped, service,
+                                            why, sizeof why);
+    if (service->running == NULL) {
+        return command_failed(service->command, "%s", why);
+    }
+    int status = run_started(service);
+    service->role->free(service->running);
+    return status;
+}
+
+/* Options and user, with a loop of their own: how much is logged is one of the options. */
+static int prepare(struct service *service)
+{
+    service->loop = process_loop(service->command);
+    if (service->loop == NULL) {
+        return EXIT_FAILED;
+    }
+    int status = first_options(service);
+    if (status == EXIT_FINE) {
+        status = process_user_find(service->command, options_text(&service->options, "user"),
+                                   &service->user);
+    }
+    io_real_free(service->loop);
+    service->loop = NULL;
+    return status;
+}
+
+int service_run(const struct command *command, const struct service_role *role,
+                const struct options *flags)
+{
+    struct service service = {.command = command, .role = role, .flags = flags};
+    int status = prepare(&service);
+    if (status == EXIT_FINE) {
+        int error = 0;
+        struct io_real_options settings = {
+            .log_level = (enum log_level)options_number(&service.options, "log-level")};
+        service.loop = io_real_new(&settings, &error);
+        status = service.loop == NULL ? command_failed(command, "%s", io_error_text(error))
+                                      : run_role(&service);
+    }
+    if (service.loop != NULL) {
+        io_real_free(service.loop);
+    }
+    options_clear(&service.options);
+    return status;
+}
