@@ -25,6 +25,7 @@ struct publish_config {
     uint32_t endpoint_connect_ms; /* 0 = 10 s */
     uint32_t channel_idle_ms;     /* 0 = 1 h */
     uint32_t channels_max;        /* 0 = the engine's default */
+    size_t memory;                /* bytes that may wait for endpoints; 0 = 256 MiB */
 };
 
 struct publish;

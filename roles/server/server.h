@@ -28,7 +28,7 @@ struct server_limits {
     uint32_t challenge_ms;      /* until the challenge is answered */
     uint32_t channel_idle_ms;   /* a channel without traffic */
     uint32_t channels_per_peer;
-    size_t memory; /* budget of all workers for queued bytes; 0 = a quarter of memory */
+    size_t memory; /* budget of all workers for queued bytes */
 };
 void server_limits_default(struct server_limits *limits);
 
@@ -39,7 +39,7 @@ struct server_config {
     struct addr *peer_listen; /* peers alone; then `listen` takes devices alone */
     size_t peer_listen_count;
     const char *fernet_key_file;
-    unsigned workers; /* 0 = one a processor */
+    unsigned workers; /* at least 1 */
     struct cidr *trust_proxy;
     size_t trust_proxy_count;
     struct server_route *routes;

@@ -1,0 +1,318 @@
+#include "roles/server/internal.h"
+
+#include "io/log.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static void join_and_tell(struct server *server)
+{
+    for (unsigned i = 0; i < server->worker_count; i++)
+        io_worker_join(server->workers[i].loop);
+    server->joined = true;
+    log_event(server->loop, LOG_INFO, "stopped", "all connections are closed");
+    server->stopped(server->arg);
+}
+
+void server_worker_idle(struct io_loop *loop, void *arg)
+{
+    struct server *server = arg;
+
+    (void)loop;
+    if (++server->workers_idle < server->worker_count)
+        return;
+    io_timer_stop(&server->drain_end);
+    join_and_tell(server);
+}
+
+static void post_to_all(struct server *server, void (*fn)(struct io_loop *loop, void *worker))
+{
+    for (unsigned i = 0; i < server->worker_count; i++)
+        (void)io_post(server->workers[i].loop, fn, &server->workers[i]);
+}
+
+static void log_ready(struct server *server)
+{
+    char list[512] = "";
+    size_t len = 0;
+
+    for (size_t i = 0; i < server->listener_count && len < sizeof(list) - 64; i++) {
+        struct addr at = io_listener_addr(server->listeners[i]);
+        char text[ADDR_TEXT_MAX];
+
+        addr_format(&at, text);
+        len += (size_t)snprintf(list + len, sizeof(list) - len, "%s%s%s", i == 0 ? "" : ", ", text,
+                                server->doors[i] == DOOR_PEERS ? " (peers)" : "");
+    }
+    log_event(server->loop, LOG_INFO, "ready", "serving on %s with %u worker%s", list,
+              server->worker_count, server->worker_count == 1 ? "" : "s");
+}
+
+void server_worker_ready(struct io_loop *loop, void *arg)
+{
+    struct server *server = arg;
+
+    (void)loop;
+    if (++server->workers_ready < server->worker_count)
+        return;
+    for (unsigned i = 0; i < server->worker_count; i++) {
+        if (server->workers[i].failure == IO_OK)
+            continue;
+        log_event(server->loop, LOG_ERROR, "start", "worker %u cannot start: %s", i,
+                  io_error_text(server->workers[i].failure));
+        server_stop(server);
+        return;
+    }
+    log_ready(server);
+}
+
+/* A claim took a name from another peer: that peer's worker is told. */
+struct lost_name {
+    struct server_worker *worker;
+    struct peer_ref loser;
+    char name[HOSTNAME_MAX + 1];
+};
+
+static void tell_loser(struct io_loop *loop, void *arg)
+{
+    struct lost_name *lost = arg;
+    struct server_peer *peer = slots_look_up(&lost->worker->slots, lost->loser);
+
+    (void)loop;
+    if (peer != NULL)
+        peer_name_lost(peer, lost->name);
+    free(lost);
+}
+
+static void on_name_lost(void *arg, const char *name, struct peer_ref loser)
+{
+    struct server *server = arg;
+    struct lost_name *lost = calloc(1, sizeof(*lost));
+
+    if (lost == NULL)
+        return;
+    lost->worker = &server->workers[loser.worker];
+    lost->loser = loser;
+    strcpy(lost->name, name);
+    if (io_post(lost->worker->loop, tell_loser, lost) != IO_OK)
+        free(lost);
+}
+
+static int listen_on(struct server *server, const struct addr *at, enum door door, char *why,
+                     size_t why_len)
+{
+    static const struct io_listener_handler none = {0};
+    char text[ADDR_TEXT_MAX];
+    int error = IO_OK;
+    struct io_listener *listener = io_listen(server->loop, at, &none, NULL, &error);
+
+    if (listener == NULL) {
+        addr_format(at, text);
+        snprintf(why, why_len, "cannot listen on %s: %s", text, io_error_text(error));
+        return -1;
+    }
+    io_listener_pause(listener);
+    server->listeners[server->listener_count] = listener;
+    server->doors[server->listener_count] = door;
+    server->listener_count++;
+    return 0;
+}
+
+static int listen_on_all(struct server *server, const struct server_config *config, char *why,
+                         size_t why_len)
+{
+    size_t count = config->listen_count + config->peer_listen_count;
+
+    server->listeners = calloc(count, sizeof(struct io_listener *));
+    server->doors = calloc(count, sizeof(*server->doors));
+    if (server->listeners == NULL || server->doors == NULL) {
+        snprintf(why, why_len, "out of memory");
+        return -1;
+    }
+    for (size_t i = 0; i < config->listen_count; i++) {
+        enum door door = config->peer_listen_count > 0 ? DOOR_DEVICES : DOOR_BOTH;
+        if (listen_on(server, &config->listen[i], door, why, why_len) != 0)
+            return -1;
+    }
+    for (size_t i = 0; i < config->peer_listen_count; i++) {
+        if (listen_on(server, &config->peer_listen[i], DOOR_PEERS, why, why_len) != 0)
+            return -1;
+    }
+    return 0;
+}
+
+static void close_listeners(struct server *server)
+{
+    for (size_t i = 0; i < server->listener_count; i++)
+        io_listener_close(server->listeners[i]);
+    server->listener_count = 0;
+}
+
+static bool make_tables(struct server *server)
+{
+    uint8_t seed[16];
+
+    io_random(server->loop, seed, sizeof(seed));
+    server->hosts = hosts_new(seed, on_name_lost, server);
+    server->quota = quota_new(seed);
+    server->replay = replay_new(seed);
+    return server->hosts != NULL && server->quota != NULL && server->replay != NULL;
+}
+
+/* Starts the workers; those that run already when one cannot be started are stopped again. */
+static int start_workers(struct server *server, char *why, size_t why_len)
+{
+    for (unsigned i = 0; i < server->worker_count; i++) {
+        worker_init(&server->workers[i], server, i);
+        server->workers[i].settings = snapshot_ref(server->settings);
+    }
+    for (unsigned i = 0; i < server->worker_count; i++) {
+        char name[32];
+        int error = IO_OK;
+
+        snprintf(name, sizeof(name), "worker %u", i);
+        server->workers[i].loop =
+            io_worker_start(server->loop, name, worker_run, &server->workers[i], &error);
+        if (server->workers[i].loop != NULL)
+            continue;
+        snprintf(why, why_len, "cannot start worker %u: %s", i, io_error_text(error));
+        for (unsigned k = 0; k < i; k++) {
+            (void)io_post(server->workers[k].loop, worker_stop, &server->workers[k]);
+            io_worker_join(server->workers[k].loop);
+        }
+        return -1;
+    }
+    post_to_all(server, worker_open);
+    return 0;
+}
+
+struct server *server_start(struct io_loop *loop, const struct server_config *config,
+                            void (*stopped)(void *arg), void *arg, char *why, size_t why_len)
+{
+    struct server *server = calloc(1, sizeof(*server));
+
+    if (server == NULL)
+        goto err_memory;
+    server->loop = loop;
+    server->stopped = stopped;
+    server->arg = arg;
+    server->started_ms = io_now_ms(loop);
+    server->worker_count = config->workers == 0 ? 1 : config->workers;
+    server->workers = calloc(server->worker_count, sizeof(*server->workers));
+    if (server->workers == NULL || !make_tables(server))
+        goto err_memory;
+    io_timer_init(&server->drain_end, loop, server_cut, server);
+    server->settings = snapshot_new(loop, config, server->worker_count, why, why_len);
+    if (server->settings == NULL || listen_on_all(server, config, why, why_len) != 0 ||
+        start_workers(server, why, why_len) != 0)
+        goto err;
+    return server;
+
+err_memory:
+    snprintf(why, why_len, "out of memory");
+err:
+    server_free(server);
+    return NULL;
+}
+
+size_t server_addresses(const struct server *server, struct addr *out, size_t max)
+{
+    size_t count = 0;
+
+    for (; count < server->listener_count && count < max; count++)
+        out[count] = io_listener_addr(server->listeners[count]);
+    return count;
+}
+
+struct new_settings {
+    struct server_worker *worker;
+    struct snapshot *settings;
+};
+
+static void take_settings(struct io_loop *loop, void *arg)
+{
+    struct new_settings *news = arg;
+
+    (void)loop;
+    snapshot_unref(news->worker->settings);
+    news->worker->settings = news->settings;
+    news->worker->hub.memory_max = news->settings->memory_per_worker;
+    free(news);
+}
+
+static int post_settings(struct server_worker *worker, struct snapshot *settings)
+{
+    struct new_settings *news = malloc(sizeof(*news));
+
+    if (news == NULL)
+        return -1;
+    news->worker = worker;
+    news->settings = snapshot_ref(settings);
+    if (io_post(worker->loop, take_settings, news) == IO_OK)
+        return 0;
+    snapshot_unref(settings);
+    free(news);
+    return -1;
+}
+
+int server_reload(struct server *server, const struct server_config *config, char *why,
+                  size_t why_len)
+{
+    struct snapshot *settings =
+        snapshot_new(server->loop, config, server->worker_count, why, why_len);
+
+    if (settings == NULL)
+        return -1;
+    for (unsigned i = 0; i < server->worker_count; i++) {
+        if (post_settings(&server->workers[i], settings) != 0) {
+            snapshot_unref(settings);
+            snprintf(why, why_len, "out of memory: some workers have the new settings");
+            return -1;
+        }
+    }
+    snapshot_unref(server->settings);
+    server->settings = settings;
+    log_event(server->loop, LOG_INFO, "reloaded", "%zu keys, %zu routes, %zu trusted fronts",
+              settings->keyring.count, settings->route_count, settings->trust_proxy_count);
+    return 0;
+}
+
+void server_cut(void *arg)
+{
+    struct server *server = arg;
+
+    post_to_all(server, worker_cut);
+}
+
+void server_stop(struct server *server)
+{
+    if (server->stopping) {
+        server_cut(server);
+        return;
+    }
+    server->stopping = true;
+    log_event(server->loop, LOG_INFO, "stopping", "closing within %u ms",
+              server->settings->drain_ms);
+    close_listeners(server);
+    post_to_all(server, worker_stop);
+    io_timer_set_in(&server->drain_end, server->settings->drain_ms);
+}
+
+void server_free(struct server *server)
+{
+    if (server == NULL)
+        return;
+    close_listeners(server);
+    io_timer_stop(&server->drain_end);
+    for (unsigned i = 0; server->workers != NULL && i < server->worker_count; i++)
+        worker_clear(&server->workers[i]);
+    free(server->workers);
+    free(server->listeners);
+    free(server->doors);
+    hosts_free(server->hosts);
+    quota_free(server->quota);
+    replay_free(server->replay);
+    snapshot_unref(server->settings);
+    free(server);
+}

@@ -1,0 +1,124 @@
+#include "roles/server/internal.h"
+
+#include "base/encode.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { KEY_FILE_MAX = 16 * 1024 };
+
+void server_limits_default(struct server_limits *limits)
+{
+    *limits = (struct server_limits){
+        .early_per_address = 64,
+        .early_per_worker = 4096,
+        .early_bytes = (size_t)32 * 1024 * 1024,
+        .token_ms = 10000,
+        .hello_ms = 10000,
+        .challenge_ms = 30000,
+        .channel_idle_ms = 60 * 60 * 1000,
+        .channels_per_peer = SNITUN_CHANNELS_MAX,
+        .memory = (size_t)1024 * 1024 * 1024,
+    };
+}
+
+static int read_keys(struct io_loop *loop, const char *path, struct snitun_keyring *keyring,
+                     char *why, size_t why_len)
+{
+    char *text = NULL;
+    size_t len = 0;
+    unsigned line = 0;
+    int error = io_file_read_secret(io_disk(loop), path, KEY_FILE_MAX, &text, &len);
+
+    if (error != IO_OK) {
+        snprintf(why, why_len, "cannot read the Fernet key file %s: %s", path,
+                 io_error_text(error));
+        return -1;
+    }
+    error = snitun_keyring_parse(keyring, text, len, &line);
+    wipe(text, len);
+    free(text);
+    if (error == 0)
+        return 0;
+    if (line == 0)
+        snprintf(why, why_len, "%s holds no Fernet key; make one with: adit keygen fernet --out %s",
+                 path, path);
+    else
+        snprintf(why, why_len, "%s, line %u: %s", path, line, snitun_token_error_text(error));
+    return -1;
+}
+
+static void *copy(const void *from, size_t count, size_t size)
+{
+    void *to = calloc(count == 0 ? 1 : count, size);
+
+    if (to != NULL && count > 0)
+        memcpy(to, from, count * size);
+    return to;
+}
+
+struct snapshot *snapshot_new(struct io_loop *loop, const struct server_config *config,
+                              unsigned workers, char *why, size_t why_len)
+{
+    struct snapshot *snapshot = calloc(1, sizeof(*snapshot));
+
+    if (snapshot == NULL) {
+        snprintf(why, why_len, "out of memory");
+        return NULL;
+    }
+    atomic_init(&snapshot->references, 1);
+    snapshot->limits = config->limits;
+    snapshot->drain_ms = config->drain_ms;
+    snapshot->memory_per_worker = config->limits.memory / workers;
+    snapshot->trust_proxy =
+        copy(config->trust_proxy, config->trust_proxy_count, sizeof(*config->trust_proxy));
+    snapshot->trust_proxy_count = config->trust_proxy_count;
+    snapshot->routes = copy(config->routes, config->route_count, sizeof(*config->routes));
+    snapshot->route_count = config->route_count;
+    if (snapshot->trust_proxy == NULL || snapshot->routes == NULL) {
+        snprintf(why, why_len, "out of memory");
+        goto err;
+    }
+    if (read_keys(loop, config->fernet_key_file, &snapshot->keyring, why, why_len) != 0)
+        goto err;
+    return snapshot;
+
+err:
+    snapshot_unref(snapshot);
+    return NULL;
+}
+
+struct snapshot *snapshot_ref(struct snapshot *snapshot)
+{
+    atomic_fetch_add(&snapshot->references, 1);
+    return snapshot;
+}
+
+void snapshot_unref(struct snapshot *snapshot)
+{
+    if (snapshot == NULL || atomic_fetch_sub(&snapshot->references, 1) != 1)
+        return;
+    snitun_keyring_wipe(&snapshot->keyring);
+    free(snapshot->trust_proxy);
+    free(snapshot->routes);
+    free(snapshot);
+}
+
+bool snapshot_trusts(const struct snapshot *snapshot, const struct adit_ip *ip)
+{
+    for (size_t i = 0; i < snapshot->trust_proxy_count; i++) {
+        if (cidr_contains(&snapshot->trust_proxy[i], ip))
+            return true;
+    }
+    return false;
+}
+
+const struct server_route *snapshot_route(const struct snapshot *snapshot, const char *name)
+{
+    for (size_t i = 0; i < snapshot->route_count; i++) {
+        if (strcmp(snapshot->routes[i].name, name) == 0)
+            return &snapshot->routes[i];
+    }
+    return NULL;
+}

@@ -1,0 +1,133 @@
+#include "roles/server/internal.h"
+
+#include <stdlib.h>
+
+/* A question on its way from worker to worker. */
+struct status_query {
+    struct server *server;
+    void (*answer)(void *arg, json_t *status);
+    void *arg;
+    json_t *status;
+    unsigned next;
+};
+
+static json_t *counters_of(const struct server_worker *worker, uint64_t received, uint64_t sent)
+{
+    const struct server_counters *counters = &worker->counters;
+    json_t *object = json_pack(
+        "{s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I}", "accepted",
+        (json_int_t)counters->accepted, "devices", (json_int_t)counters->devices, "routed",
+        (json_int_t)counters->routed, "peers", (json_int_t)counters->peers, "token_trials",
+        (json_int_t)counters->token_trials, "handed_over", (json_int_t)counters->handed_over,
+        "exhausted", (json_int_t)counters->exhausted, "closed_for_memory",
+        (json_int_t)worker->hub.channels_closed_for_memory, "bytes_received",
+        (json_int_t)(counters->payload_received + received), "bytes_sent",
+        (json_int_t)(counters->payload_sent + sent), "early", (json_int_t)worker->early_count);
+
+    for (int i = 0; i < REFUSALS; i++)
+        json_object_set_new(object, server_refusal_name(i),
+                            json_integer((json_int_t)counters->refused[i]));
+    return object;
+}
+
+static void add_up(json_t *sums, json_t *counters)
+{
+    const char *key;
+    json_t *value;
+
+    json_object_foreach(counters, key, value) json_object_set_new(
+        sums, key,
+        json_integer(json_integer_value(json_object_get(sums, key)) + json_integer_value(value)));
+}
+
+static void add_worker(json_t *status, struct server_worker *worker)
+{
+    json_t *peers = json_object_get(status, "peers");
+    uint64_t received = 0;
+    uint64_t sent = 0;
+    size_t count = 0;
+    size_t channels = 0;
+    json_t *counters;
+
+    for (struct server_peer *peer = peer_first(worker); peer != NULL;
+         peer = peer_next(worker, peer)) {
+        json_t *state = peer_status(peer);
+        peer_add_payload(peer, &received, &sent);
+        channels += (size_t)json_integer_value(json_object_get(state, "channels"));
+        json_object_set_new(state, "worker", json_integer(worker->index));
+        json_array_append_new(peers, state);
+        count++;
+    }
+    counters = counters_of(worker, received, sent);
+    add_up(json_object_get(status, "counters"), counters);
+    json_array_append_new(json_object_get(status, "workers"),
+                          json_pack("{s:i, s:I, s:I, s:I, s:o}", "index", (int)worker->index,
+                                    "peers", (json_int_t)count, "channels", (json_int_t)channels,
+                                    "buffered", (json_int_t)io_buffered(worker->loop), "counters",
+                                    counters));
+}
+
+static void answer(struct io_loop *loop, void *arg)
+{
+    struct status_query *query = arg;
+
+    (void)loop;
+    query->answer(query->arg, query->status);
+    free(query);
+}
+
+/* Runs on each worker's loop in turn: one JSON object, one thread at a time. */
+static void ask(struct io_loop *loop, void *arg)
+{
+    struct status_query *query = arg;
+    struct server *server = query->server;
+    int error;
+
+    (void)loop;
+    add_worker(query->status, &server->workers[query->next]);
+    query->next++;
+    if (query->next < server->worker_count)
+        error = io_post(server->workers[query->next].loop, ask, query);
+    else
+        error = io_post(server->loop, answer, query);
+    if (error != IO_OK) {
+        json_decref(query->status);
+        free(query);
+    }
+}
+
+static json_t *addresses_of(const struct server *server)
+{
+    json_t *list = json_array();
+
+    for (size_t i = 0; i < server->listener_count; i++) {
+        struct addr at = io_listener_addr(server->listeners[i]);
+        char text[ADDR_TEXT_MAX];
+
+        addr_format(&at, text);
+        json_array_append_new(list, json_string(text));
+    }
+    return list;
+}
+
+void server_status(struct server *server, void (*tell)(void *arg, json_t *status), void *arg)
+{
+    struct status_query *query = calloc(1, sizeof(*query));
+    json_t *status =
+        json_pack("{s:s, s:s, s:f, s:o, s:I, s:o, s:o, s:o}", "role", "server", "state",
+                  server->stopping ? "stopping" : "serving", "uptime_s",
+                  (double)(io_now_ms(server->loop) - server->started_ms) / 1000, "listen",
+                  addresses_of(server), "names", (json_int_t)hosts_count(server->hosts), "workers",
+                  json_array(), "peers", json_array(), "counters", json_object());
+
+    if (query == NULL || status == NULL || server->joined) {
+        free(query);
+        tell(arg, status);
+        return;
+    }
+    *query = (struct status_query){server, tell, arg, status, 0};
+    if (io_post(server->workers[0].loop, ask, query) != IO_OK) {
+        free(query);
+        tell(arg, status);
+    }
+}

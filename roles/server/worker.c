@@ -1,0 +1,152 @@
+#include "roles/server/internal.h"
+
+#include "io/log.h"
+
+#include <stdlib.h>
+
+static bool empty(const struct server_worker *worker)
+{
+    return list_empty(&worker->early) && list_empty(&worker->peers) && list_empty(&worker->routes);
+}
+
+static void check_idle(void *arg)
+{
+    struct server_worker *worker = arg;
+
+    if (!worker->stopping || worker->told_idle || !empty(worker))
+        return;
+    worker->told_idle = true;
+    (void)io_post(worker->server->loop, server_worker_idle, worker->server);
+}
+
+void worker_check_idle(struct server_worker *worker)
+{
+    if (worker->stopping)
+        io_task_queue(&worker->idle_check);
+}
+
+static void resume_accepting(void *arg)
+{
+    struct server_worker *worker = arg;
+
+    for (size_t i = 0; i < worker->listener_count; i++)
+        io_listener_resume(worker->listeners[i].listener);
+}
+
+static void on_accepted(void *arg, struct io_stream *stream)
+{
+    early_accepted(arg, stream);
+}
+
+static void on_exhausted(void *arg, int error)
+{
+    struct server_listener *listener = arg;
+    struct server_worker *worker = listener->worker;
+
+    worker->counters.exhausted++;
+    log_event(worker->loop, LOG_WARN, "exhausted", "paused accepting for %d ms: %s",
+              SERVER_EXHAUSTED_MS, io_error_text(error));
+    if (!io_timer_armed(&worker->resume_accepting))
+        io_timer_set_in(&worker->resume_accepting, SERVER_EXHAUSTED_MS);
+}
+
+static const struct io_listener_handler listener_handler = {
+    .accepted = on_accepted,
+    .exhausted = on_exhausted,
+};
+
+static int share_listeners(struct server_worker *worker)
+{
+    struct server *server = worker->server;
+    int error = IO_OK;
+
+    worker->listeners = calloc(server->listener_count, sizeof(*worker->listeners));
+    if (worker->listeners == NULL)
+        return IO_E_NO_MEMORY;
+    for (size_t i = 0; i < server->listener_count; i++) {
+        struct server_listener *listener = &worker->listeners[i];
+
+        listener->worker = worker;
+        listener->door = server->doors[i];
+        listener->listener = io_listener_share(server->listeners[i], worker->loop,
+                                               &listener_handler, listener, &error);
+        if (listener->listener == NULL)
+            return error;
+        worker->listener_count++;
+    }
+    return IO_OK;
+}
+
+static void close_listeners(struct server_worker *worker)
+{
+    for (size_t i = 0; i < worker->listener_count; i++)
+        io_listener_close(worker->listeners[i].listener);
+    free(worker->listeners);
+    worker->listeners = NULL;
+    worker->listener_count = 0;
+}
+
+void worker_init(struct server_worker *worker, struct server *server, uint32_t index)
+{
+    worker->server = server;
+    worker->index = index;
+    slots_init(&worker->slots, index);
+    list_init(&worker->early);
+    list_init(&worker->peers);
+    list_init(&worker->routes);
+    atomic_init(&worker->handovers, 0);
+    atomic_init(&worker->peer_count, 0);
+}
+
+void worker_run(struct io_loop *loop, void *arg)
+{
+    struct server_worker *worker = arg;
+
+    io_timer_init(&worker->resume_accepting, loop, resume_accepting, worker);
+    io_task_init(&worker->idle_check, loop, check_idle, worker);
+    worker->scratch = malloc(EARLY_BYTES_MAX);
+    if (worker->scratch == NULL ||
+        tunnel_hub_init(&worker->hub, loop, worker->settings->memory_per_worker) != 0)
+        worker->failure = IO_E_NO_MEMORY;
+}
+
+void worker_open(struct io_loop *loop, void *arg)
+{
+    struct server_worker *worker = arg;
+
+    (void)loop;
+    if (worker->failure == IO_OK && !worker->stopping)
+        worker->failure = share_listeners(worker);
+    (void)io_post(worker->server->loop, server_worker_ready, worker->server);
+}
+
+void worker_stop(struct io_loop *loop, void *arg)
+{
+    struct server_worker *worker = arg;
+
+    worker->stopping = true;
+    worker->stop_at_ms = io_now_ms(loop) + worker->settings->drain_ms;
+    close_listeners(worker);
+    io_timer_stop(&worker->resume_accepting);
+    early_end_all(worker);
+    peer_drain_all(worker);
+    worker_check_idle(worker);
+}
+
+void worker_cut(struct io_loop *loop, void *arg)
+{
+    struct server_worker *worker = arg;
+
+    (void)loop;
+    route_end_all(worker);
+    peer_end_all(worker);
+}
+
+void worker_clear(struct server_worker *worker)
+{
+    slots_clear(&worker->slots);
+    if (worker->hub.loop != NULL)
+        tunnel_hub_clear(&worker->hub);
+    free(worker->scratch);
+    snapshot_unref(worker->settings);
+}

@@ -1,0 +1,240 @@
+#include "io/log.h"
+#include "roles/tunnel/internal.h"
+
+#include "base/map.h"
+
+#include <stdlib.h>
+
+static void touch(struct tunnel_channel *channel)
+{
+    struct tunnel *tunnel = channel->tunnel;
+
+    channel->active_ms = io_now_ms(tunnel->hub->loop);
+    list_remove(&channel->in_tunnel);
+    list_append(&tunnel->channels, &channel->in_tunnel);
+}
+
+struct tunnel_channel *channel_new(struct tunnel *tunnel, struct snitun_channel *snitun,
+                                   const struct adit_ip *caller)
+{
+    struct tunnel_channel *channel = calloc(1, sizeof(*channel));
+
+    if (channel == NULL)
+        return NULL;
+    channel->tunnel = tunnel;
+    channel->snitun = snitun;
+    channel->caller = *caller;
+    channel->opened_ms = io_now_ms(tunnel->hub->loop);
+    chain_init(&channel->waiting);
+    list_init(&channel->in_tunnel);
+    tunnel->channel_count++;
+    touch(channel);
+    snitun_channel_set_user(snitun, channel);
+    return channel;
+}
+
+static void release(struct tunnel_channel *channel)
+{
+    struct tunnel *tunnel = channel->tunnel;
+
+    if (channel->snitun != NULL)
+        snitun_channel_close(channel->snitun);
+    chain_clear(&channel->waiting, &tunnel->hub->pool);
+    list_remove(&channel->in_tunnel);
+    free(channel);
+    tunnel->channel_count--;
+    tunnel->emptied = tunnel->channel_count == 0;
+    tunnel_want_pump(tunnel);
+}
+
+void channel_end(struct tunnel_channel *channel, bool at_once)
+{
+    if (channel->stream == NULL)
+        channel->tunnel->handler->abandoned(channel->tunnel->arg, channel);
+    else if (at_once)
+        io_abort(channel->stream);
+    else
+        io_close(channel->stream);
+    release(channel);
+}
+
+/* The channel whose sink is furthest behind in this loop. */
+static struct tunnel_channel *greediest(struct tunnel_hub *hub)
+{
+    struct tunnel_channel *worst = NULL;
+
+    for (struct list *t = hub->tunnels.next; t != &hub->tunnels; t = t->next) {
+        struct tunnel *tunnel = container_of(t, struct tunnel, in_hub);
+        for (struct list *c = tunnel->channels.next; c != &tunnel->channels; c = c->next) {
+            struct tunnel_channel *channel = container_of(c, struct tunnel_channel, in_tunnel);
+            if (worst == NULL || channel->backlog > worst->backlog)
+                worst = channel;
+        }
+    }
+    return worst;
+}
+
+/* The memory budget beats every other promise. */
+static void keep_budget(struct tunnel_hub *hub)
+{
+    while (io_buffered(hub->loop) + hub->pool.lent * POOL_BUFFER_LEN > hub->memory_max) {
+        struct tunnel_channel *worst = greediest(hub);
+        char caller[IP_TEXT_MAX];
+
+        if (worst == NULL || worst->backlog == 0)
+            return;
+        ip_format(&worst->caller, caller);
+        log_event(hub->loop, LOG_WARN, "memory-budget",
+                  "closed the channel of %s, whose reader is %zu bytes behind: "
+                  "the memory budget of %zu bytes is used up",
+                  caller, worst->backlog, hub->memory_max);
+        hub->channels_closed_for_memory++;
+        channel_end(worst, true);
+    }
+}
+
+/* Tells the session how far the sink is behind. The channel may be gone after it. */
+static void measure_backlog(struct tunnel_channel *channel)
+{
+    size_t backlog = channel->waiting.len;
+    bool grew;
+
+    if (channel->stream != NULL)
+        backlog += io_queued(channel->stream);
+    if (backlog == channel->backlog)
+        return;
+    grew = backlog > channel->backlog;
+    channel->backlog = backlog;
+    if (channel->snitun != NULL && !snitun_channel_backlog(channel->snitun, backlog)) {
+        log_event(channel->tunnel->hub->loop, LOG_WARN, "backlog",
+                  "closed a channel whose reader is %zu bytes behind", backlog);
+        channel_end(channel, true);
+        return;
+    }
+    if (grew)
+        keep_budget(channel->tunnel->hub);
+}
+
+void channel_received(struct tunnel_channel *channel, const uint8_t *bytes, size_t len)
+{
+    bool taken;
+
+    touch(channel);
+    channel->received += len;
+    if (channel->stream != NULL)
+        taken = io_send(channel->stream, bytes, len) == IO_OK;
+    else
+        taken = chain_append(&channel->waiting, &channel->tunnel->hub->pool, bytes, len);
+    if (taken)
+        measure_backlog(channel);
+    else
+        channel_end(channel, true);
+}
+
+void channel_closed(struct tunnel_channel *channel)
+{
+    snitun_channel_close(channel->snitun);
+    channel->snitun = NULL;
+    if (channel->stream != NULL || channel->waiting.len == 0)
+        channel_end(channel, false);
+}
+
+size_t channel_read(struct tunnel_channel *channel, uint8_t *out, size_t max)
+{
+    ssize_t got = io_read(channel->stream, out, max);
+
+    if (got > 0) {
+        touch(channel);
+        channel->sent += (uint64_t)got;
+        return (size_t)got;
+    }
+    if (got == IO_AGAIN)
+        snitun_channel_idle(channel->snitun);
+    else
+        channel_end(channel, got < 0);
+    return 0;
+}
+
+static void on_readable(void *arg)
+{
+    struct tunnel_channel *channel = arg;
+
+    snitun_channel_ready(channel->snitun);
+    tunnel_want_pump(channel->tunnel);
+}
+
+static void on_sent(void *arg)
+{
+    struct tunnel_channel *channel = arg;
+
+    touch(channel);
+    measure_backlog(channel);
+    tunnel_want_pump(channel->tunnel);
+}
+
+static void on_failed(void *arg, int error)
+{
+    (void)error;
+    channel_end(arg, true);
+}
+
+static const struct io_stream_handler stream_handler = {
+    .readable = on_readable,
+    .sent = on_sent,
+    .failed = on_failed,
+};
+
+void channel_join(struct tunnel_channel *channel, struct io_stream *stream)
+{
+    channel->stream = stream;
+    io_stream_set_handler(stream, &stream_handler, channel);
+    snitun_channel_ready(channel->snitun);
+    tunnel_want_pump(channel->tunnel);
+}
+
+/* Sends what arrived before the endpoint was there. False when the stream took no more. */
+static bool flush_waiting(struct tunnel_channel *channel, struct io_stream *stream)
+{
+    struct pool *pool = &channel->tunnel->hub->pool;
+    struct iovec piece;
+
+    while (chain_peek(&channel->waiting, &piece, 1) == 1) {
+        if (io_send(stream, piece.iov_base, piece.iov_len) != IO_OK)
+            return false;
+        chain_consume(&channel->waiting, pool, piece.iov_len);
+    }
+    return true;
+}
+
+void tunnel_attach(struct tunnel_channel *channel, struct io_stream *endpoint)
+{
+    bool flushed = flush_waiting(channel, endpoint);
+
+    if (channel->snitun != NULL && flushed) {
+        channel_join(channel, endpoint);
+        measure_backlog(channel);
+        return;
+    }
+    channel->stream = endpoint;
+    channel_end(channel, !flushed);
+}
+
+void tunnel_refuse(struct tunnel_channel *channel)
+{
+    release(channel);
+}
+
+void tunnel_channel_set_user(struct tunnel_channel *channel, void *user)
+{
+    channel->user = user;
+}
+
+void *tunnel_channel_user(const struct tunnel_channel *channel)
+{
+    return channel->user;
+}
+
+const struct adit_ip *tunnel_channel_caller(const struct tunnel_channel *channel)
+{
+    return &channel->caller;
+}

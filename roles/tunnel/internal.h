@@ -1,0 +1,70 @@
+/*
+ * What tunnel.c (the carrying stream) and channel.c (the channels' streams) share.
+ */
+#ifndef ROLES_TUNNEL_INTERNAL_H
+#define ROLES_TUNNEL_INTERNAL_H
+
+#include "roles/tunnel/tunnel.h"
+
+struct tunnel {
+    struct tunnel_hub *hub;
+    struct io_stream *stream;
+    struct snitun_session *session;
+    const struct tunnel_handler *handler;
+    void *arg;
+    struct list in_hub;
+    struct list channels; /* the one idle for longest first */
+    size_t channel_count;
+    struct io_timer timer;
+    struct io_task pump;
+    uint64_t wake_at_ms;
+    uint64_t sent; /* bytes given to the stream */
+    int64_t acked; /* of them, when last looked at */
+    uint32_t channel_idle_ms;
+    enum tunnel_end end;
+    int error;
+    bool over;    /* `end` and `error` are to be told */
+    bool emptied; /* to be told */
+    bool heard_since_probe;
+};
+
+struct tunnel_channel {
+    struct tunnel *tunnel;
+    struct snitun_channel *snitun; /* NULL: the other side closed it, bytes still wait */
+    struct io_stream *stream;      /* NULL: not attached yet */
+    void *user;
+    struct list in_tunnel;
+    struct chain waiting; /* received before the stream was attached */
+    struct adit_ip caller;
+    uint64_t opened_ms;
+    uint64_t active_ms;
+    uint64_t received;
+    uint64_t sent;
+    size_t backlog;
+};
+
+/* Something is to be sent or told: runs the pump at the end of the round. */
+void tunnel_want_pump(struct tunnel *tunnel);
+
+/* A channel for the session's one; NULL without memory. */
+struct tunnel_channel *channel_new(struct tunnel *tunnel, struct snitun_channel *snitun,
+                                   const struct adit_ip *caller);
+
+/* Joins the channel to a stream of its own. */
+void channel_join(struct tunnel_channel *channel, struct io_stream *stream);
+
+/* Payload from the other side. The channel may be gone after it. */
+void channel_received(struct tunnel_channel *channel, const uint8_t *bytes, size_t len);
+
+/* The other side closed the channel: what waits is still delivered. */
+void channel_closed(struct tunnel_channel *channel);
+
+/*
+ * Reads payload for one frame: bytes, or 0 when there are none now; then the channel may be gone.
+ */
+size_t channel_read(struct tunnel_channel *channel, uint8_t *out, size_t max);
+
+/* Ends a channel; its device or endpoint still gets what waits, or nothing with `at_once`. */
+void channel_end(struct tunnel_channel *channel, bool at_once);
+
+#endif

@@ -1,0 +1,422 @@
+#include "roles/tunnel/internal.h"
+
+#include "base/map.h"
+
+#include <stdlib.h>
+
+enum {
+    /* Room for one whole frame after another one: larger batches fall out of the L2 cache. */
+    WIRE_LEN = 2 * (SNITUN_HEADER_MAX + SNITUN_FRAME_ALONE) + 8 * SNITUN_CONTROL_MAX,
+    WIRE_FULL = WIRE_LEN - SNITUN_HEADER_MAX - SNITUN_FRAME_ALONE - SNITUN_CONTROL_MAX,
+    BATCHES_PER_ROUND = 2, /* then the other tunnels of the loop have their turn */
+};
+
+int tunnel_hub_init(struct tunnel_hub *hub, struct io_loop *loop, size_t memory_max)
+{
+    hub->loop = loop;
+    hub->memory_max = memory_max;
+    hub->channels_closed_for_memory = 0;
+    pool_init(&hub->pool);
+    list_init(&hub->tunnels);
+    hub->snitun = snitun_context_new(io_random_fn, loop);
+    hub->wire = malloc(WIRE_LEN);
+    if (hub->snitun != NULL && hub->wire != NULL)
+        return 0;
+    tunnel_hub_clear(hub);
+    return -1;
+}
+
+void tunnel_hub_clear(struct tunnel_hub *hub)
+{
+    snitun_context_free(hub->snitun);
+    free(hub->wire);
+    pool_clear(&hub->pool);
+    hub->snitun = NULL;
+    hub->wire = NULL;
+}
+
+void tunnel_want_pump(struct tunnel *tunnel)
+{
+    io_task_queue(&tunnel->pump);
+}
+
+static void end(struct tunnel *tunnel, enum tunnel_end how, int error)
+{
+    if (tunnel->over)
+        return;
+    tunnel->over = true;
+    tunnel->end = how;
+    tunnel->error = error;
+    tunnel_want_pump(tunnel);
+}
+
+/* When the timer is due: for the session, the owner, or the channel idle for longest. */
+static uint64_t due_ms(const struct tunnel *tunnel)
+{
+    uint64_t due = snitun_deadline(tunnel->session);
+
+    if (tunnel->wake_at_ms < due)
+        due = tunnel->wake_at_ms;
+    if (!list_empty(&tunnel->channels)) {
+        struct tunnel_channel *oldest =
+            container_of(tunnel->channels.next, struct tunnel_channel, in_tunnel);
+        uint64_t idle_at = oldest->active_ms + tunnel->channel_idle_ms;
+        if (idle_at < due)
+            due = idle_at;
+    }
+    return due;
+}
+
+/* Deadlines that move away are noticed when the timer fires; those that come nearer, here. */
+static void rearm(struct tunnel *tunnel)
+{
+    uint64_t due = due_ms(tunnel);
+
+    if (!io_timer_armed(&tunnel->timer) || due < tunnel->timer.at_ms)
+        io_timer_set(&tunnel->timer, due);
+}
+
+static void end_idle_channels(struct tunnel *tunnel, uint64_t now_ms)
+{
+    while (!list_empty(&tunnel->channels)) {
+        struct tunnel_channel *oldest =
+            container_of(tunnel->channels.next, struct tunnel_channel, in_tunnel);
+        if (oldest->active_ms + tunnel->channel_idle_ms > now_ms)
+            return;
+        channel_end(oldest, false);
+    }
+}
+
+/* Acknowledged bytes are a sign of life while a long frame of ours is on its way. */
+static void look_for_progress(struct tunnel *tunnel, uint64_t now_ms)
+{
+    int64_t acked = (int64_t)tunnel->sent - (int64_t)io_unacked(tunnel->stream);
+
+    if (acked > tunnel->acked)
+        snitun_progress(tunnel->session, now_ms);
+    tunnel->acked = acked;
+}
+
+static void on_timer(void *arg)
+{
+    struct tunnel *tunnel = arg;
+    uint64_t now_ms = io_now_ms(tunnel->hub->loop);
+    int error;
+
+    look_for_progress(tunnel, now_ms);
+    error = snitun_tick(tunnel->session, now_ms);
+    if (error != SNITUN_OK) {
+        end(tunnel, TUNNEL_END_PROTOCOL, error);
+        return;
+    }
+    end_idle_channels(tunnel, now_ms);
+    tunnel_want_pump(tunnel);
+    if (tunnel->wake_at_ms <= now_ms) {
+        tunnel->wake_at_ms = UINT64_MAX;
+        io_timer_set(&tunnel->timer, due_ms(tunnel));
+        tunnel->handler->woke(tunnel->arg);
+        return;
+    }
+    io_timer_set(&tunnel->timer, due_ms(tunnel));
+}
+
+static void on_opened(struct tunnel *tunnel, const struct snitun_event *event)
+{
+    struct tunnel_channel *channel = channel_new(tunnel, event->channel, &event->caller);
+
+    if (channel == NULL) {
+        snitun_channel_close(event->channel);
+        return;
+    }
+    rearm(tunnel);
+    tunnel->handler->opened(tunnel->arg, channel);
+}
+
+static void on_event(struct tunnel *tunnel, const struct snitun_event *event)
+{
+    switch (event->type) {
+    case SNITUN_ESTABLISHED:
+        rearm(tunnel);
+        tunnel->handler->established(tunnel->arg);
+        break;
+    case SNITUN_OPENED:
+        on_opened(tunnel, event);
+        break;
+    case SNITUN_DATA:
+        channel_received(snitun_channel_user(event->channel), event->data, event->len);
+        break;
+    case SNITUN_CLOSED:
+        channel_closed(snitun_channel_user(event->channel));
+        break;
+    case SNITUN_NEED_MORE:
+        break;
+    }
+}
+
+static int receive(struct tunnel *tunnel, const uint8_t *in, size_t len)
+{
+    uint64_t now_ms = io_now_ms(tunnel->hub->loop);
+    struct snitun_event event;
+    size_t consumed;
+
+    do {
+        int error = snitun_receive(tunnel->session, now_ms, in, len, &consumed, &event);
+        if (error != SNITUN_OK)
+            return error;
+        on_event(tunnel, &event);
+        in += consumed;
+        len -= consumed;
+    } while (event.type != SNITUN_NEED_MORE);
+    return SNITUN_OK;
+}
+
+static void on_readable(void *arg)
+{
+    struct tunnel *tunnel = arg;
+
+    for (int batch = 0; batch < BATCHES_PER_ROUND && !tunnel->over; batch++) {
+        ssize_t got = io_read(tunnel->stream, tunnel->hub->wire, WIRE_LEN);
+        int error;
+
+        if (got == IO_AGAIN)
+            break;
+        if (got <= 0) {
+            end(tunnel, got == 0 ? TUNNEL_END_CLOSED : TUNNEL_END_IO, (int)got);
+            return;
+        }
+        tunnel->heard_since_probe = true;
+        error = receive(tunnel, tunnel->hub->wire, (size_t)got);
+        if (error != SNITUN_OK)
+            end(tunnel, TUNNEL_END_PROTOCOL, error);
+        if (batch == BATCHES_PER_ROUND - 1)
+            io_again(tunnel->stream);
+    }
+    if (snitun_wants_to_send(tunnel->session))
+        tunnel_want_pump(tunnel);
+}
+
+/* Fills the wire buffer with control frames and then frames by turns. Bytes, or an error. */
+static long fill(struct tunnel *tunnel, uint8_t *wire)
+{
+    size_t header_len = snitun_header_len(tunnel->session);
+    uint64_t now_ms = io_now_ms(tunnel->hub->loop);
+    struct snitun_channel *next;
+    size_t used = 0;
+    size_t limit;
+
+    for (;;) {
+        struct tunnel_channel *channel;
+        size_t len;
+        long control = snitun_control(tunnel->session, now_ms, wire + used, WIRE_LEN - used);
+
+        if (control < 0)
+            return control;
+        used += (size_t)control;
+        if (used > WIRE_FULL)
+            break;
+        next = snitun_turn(tunnel->session, &limit);
+        if (next == NULL)
+            break;
+        channel = snitun_channel_user(next);
+        len = channel_read(channel, wire + used + header_len, limit);
+        if (len > 0) {
+            int error = snitun_data(tunnel->session, next, len, wire + used);
+            if (error != SNITUN_OK)
+                return error;
+            used += header_len + len;
+        }
+    }
+    return (long)used;
+}
+
+/* Sends until the stream takes no more: then its devices are not read either. */
+static void send_frames(struct tunnel *tunnel)
+{
+    for (int batch = 0; io_queued(tunnel->stream) == 0; batch++) {
+        long len;
+        int error;
+
+        if (batch == BATCHES_PER_ROUND) {
+            tunnel_want_pump(tunnel);
+            return;
+        }
+        len = fill(tunnel, tunnel->hub->wire);
+        if (len < 0)
+            end(tunnel, TUNNEL_END_PROTOCOL, (int)len);
+        if (len <= 0)
+            return;
+        tunnel->sent += (uint64_t)len;
+        error = io_send(tunnel->stream, tunnel->hub->wire, (size_t)len);
+        if (error != IO_OK) {
+            end(tunnel, TUNNEL_END_IO, error);
+            return;
+        }
+    }
+}
+
+static void on_pump(void *arg)
+{
+    struct tunnel *tunnel = arg;
+
+    if (!tunnel->over)
+        send_frames(tunnel);
+    if (tunnel->over) {
+        tunnel->handler->ended(tunnel->arg, tunnel->end, tunnel->error);
+        return;
+    }
+    rearm(tunnel);
+    if (tunnel->emptied) {
+        tunnel->emptied = false;
+        if (tunnel->handler->emptied != NULL)
+            tunnel->handler->emptied(tunnel->arg);
+    }
+}
+
+static void on_sent(void *arg)
+{
+    struct tunnel *tunnel = arg;
+
+    if (io_queued(tunnel->stream) == 0)
+        tunnel_want_pump(tunnel);
+}
+
+static void on_failed(void *arg, int error)
+{
+    end(arg, TUNNEL_END_IO, error);
+}
+
+static const struct io_stream_handler stream_handler = {
+    .readable = on_readable,
+    .sent = on_sent,
+    .failed = on_failed,
+};
+
+struct tunnel *tunnel_new(struct tunnel_hub *hub, struct io_stream *stream, enum snitun_role role,
+                          const struct snitun_keys *keys, const struct tunnel_options *options,
+                          const struct tunnel_handler *handler, void *arg)
+{
+    struct tunnel *tunnel = calloc(1, sizeof(*tunnel));
+
+    if (tunnel == NULL)
+        goto err_stream;
+    tunnel->session =
+        snitun_session_new(hub->snitun, role, keys, &options->snitun, io_now_ms(hub->loop));
+    if (tunnel->session == NULL)
+        goto err_tunnel;
+    tunnel->hub = hub;
+    tunnel->stream = stream;
+    tunnel->handler = handler;
+    tunnel->arg = arg;
+    tunnel->wake_at_ms = UINT64_MAX;
+    tunnel->channel_idle_ms = options->channel_idle_ms;
+    list_init(&tunnel->channels);
+    list_init(&tunnel->in_hub);
+    list_append(&hub->tunnels, &tunnel->in_hub);
+    io_timer_init(&tunnel->timer, hub->loop, on_timer, tunnel);
+    io_task_init(&tunnel->pump, hub->loop, on_pump, tunnel);
+    io_stream_set_handler(stream, &stream_handler, tunnel);
+    io_stream_set_multiplexed(stream);
+    io_again(stream);
+    rearm(tunnel);
+    tunnel_want_pump(tunnel);
+    return tunnel;
+
+err_tunnel:
+    free(tunnel);
+err_stream:
+    io_abort(stream);
+    return NULL;
+}
+
+void tunnel_free(struct tunnel *tunnel)
+{
+    if (tunnel == NULL)
+        return;
+    while (!list_empty(&tunnel->channels))
+        channel_end(container_of(tunnel->channels.next, struct tunnel_channel, in_tunnel), false);
+    if (tunnel->over && tunnel->end != TUNNEL_END_CLOSED)
+        io_abort(tunnel->stream);
+    else
+        io_close(tunnel->stream);
+    snitun_session_free(tunnel->session);
+    io_timer_stop(&tunnel->timer);
+    io_task_cancel(&tunnel->pump);
+    list_remove(&tunnel->in_hub);
+    free(tunnel);
+}
+
+struct snitun_session *tunnel_session(struct tunnel *tunnel)
+{
+    return tunnel->session;
+}
+
+struct io_stream *tunnel_stream(struct tunnel *tunnel)
+{
+    return tunnel->stream;
+}
+
+size_t tunnel_channels(const struct tunnel *tunnel)
+{
+    return tunnel->channel_count;
+}
+
+void tunnel_wake_at(struct tunnel *tunnel, uint64_t at_ms)
+{
+    tunnel->wake_at_ms = at_ms;
+    rearm(tunnel);
+}
+
+void tunnel_probe(struct tunnel *tunnel)
+{
+    tunnel->heard_since_probe = false;
+    snitun_ping(tunnel->session);
+    tunnel_want_pump(tunnel);
+}
+
+bool tunnel_heard_since_probe(const struct tunnel *tunnel)
+{
+    return tunnel->heard_since_probe;
+}
+
+int tunnel_open(struct tunnel *tunnel, struct io_stream *device, const struct adit_ip *caller)
+{
+    struct snitun_channel *opened;
+    struct tunnel_channel *channel;
+
+    opened = tunnel->over ? NULL : snitun_channel_open(tunnel->session, caller);
+    if (opened == NULL)
+        goto err_device;
+    channel = channel_new(tunnel, opened, caller);
+    if (channel == NULL)
+        goto err_opened;
+    channel_join(channel, device);
+    rearm(tunnel);
+    return 0;
+
+err_opened:
+    snitun_channel_close(opened);
+err_device:
+    io_abort(device);
+    return -1;
+}
+
+void tunnel_each_channel(struct tunnel *tunnel,
+                         void (*visit)(void *arg, const struct tunnel_channel_state *state),
+                         void *arg)
+{
+    uint64_t now_ms = io_now_ms(tunnel->hub->loop);
+
+    for (struct list *c = tunnel->channels.next; c != &tunnel->channels; c = c->next) {
+        struct tunnel_channel *channel = container_of(c, struct tunnel_channel, in_tunnel);
+        struct tunnel_channel_state state = {
+            .caller = channel->caller,
+            .received = channel->received,
+            .sent = channel->sent,
+            .backlog = channel->backlog,
+            .age_ms = now_ms - channel->opened_ms,
+            .idle_ms = now_ms - channel->active_ms,
+            .paused = channel->snitun != NULL && snitun_channel_paused(channel->snitun),
+        };
+        visit(arg, &state);
+    }
+}
