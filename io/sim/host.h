@@ -1,0 +1,50 @@
+/*
+ * A simulated machine: its addresses, its way into the network, what listens on it, its disk and
+ * its process.
+ */
+#ifndef IO_SIM_HOST_H
+#define IO_SIM_HOST_H
+
+#include "base/map.h"
+#include "io/sim/world.h"
+
+enum { HOST_NAME_MAX_LEN = 32, HOST_ADDRESSES_MAX = 4 };
+
+struct disk;
+
+struct sim_host {
+    struct list node; /* of the world's hosts */
+    struct sim_world *world;
+    char name[HOST_NAME_MAX_LEN];
+    uint64_t id;
+    struct adit_ip addresses[HOST_ADDRESSES_MAX];
+    size_t address_count;
+    struct sim_access access;
+    uint64_t out_free_us; /* when the link has sent what it was given */
+    uint64_t in_free_us;
+    uint64_t stalled_until_us;
+    size_t send_buffer;
+    size_t receive_buffer;
+    size_t files_max;
+    size_t backlog;
+    bool hole_out;
+    bool hole_in;
+    bool refusing;
+    bool unreachable;
+    bool powered;
+    double wall_offset_s;
+    uint16_t next_port;
+    struct list ports; /* what listens: struct port */
+    struct disk *disk;
+    struct sim_process *process; /* NULL = none */
+};
+
+struct sim_host *host_find(struct sim_world *world, const struct adit_ip *ip);
+bool host_has(const struct sim_host *host, const struct adit_ip *ip);
+
+/* The address with which the host speaks to an address of a family; false when it has none. */
+bool host_source(const struct sim_host *host, uint8_t family, struct adit_ip *ip);
+uint16_t host_free_port(struct sim_host *host);
+void host_free_all(struct sim_world *world);
+
+#endif

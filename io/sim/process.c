@@ -1,0 +1,164 @@
+#include "io/sim/process.h"
+
+#include "io/sim/disk.h"
+#include "io/sim/listener.h"
+#include "io/sim/loop.h"
+#include "io/sim/stream.h"
+
+#include <stdlib.h>
+
+struct sim_process *sim_host_start(struct sim_host *host,
+                                   void (*start)(struct io_loop *loop, void *arg), void *arg)
+{
+    if (host->process != NULL)
+        abort();
+    struct sim_process *process = world_alloc(sizeof *process);
+    process->host = host;
+    process->random = sim_random_below(host->world, UINT64_MAX);
+    process->disk = (struct io_disk){.disk = host->disk, .process = process};
+    list_init(&process->loops);
+    list_init(&process->parcels);
+    process->main = loop_new(process);
+    host->process = process;
+    host->powered = true;
+    sim_trace(host->world, "start", host->id, 0, 0);
+    io_post(process->main, start, arg);
+    return process;
+}
+
+struct sim_process *sim_host_process(const struct sim_host *host)
+{
+    return host->process;
+}
+
+struct io_loop *sim_process_loop(const struct sim_process *process)
+{
+    return process->main;
+}
+
+void sim_process_call(struct sim_process *process, void (*fn)(struct io_loop *loop, void *arg),
+                      void *arg)
+{
+    io_post(process->main, fn, arg);
+}
+
+bool process_take_file(struct sim_process *process)
+{
+    size_t max = process->host->files_max;
+    if (max != 0 && process->files >= max && !process->ghost) {
+        sim_fault(process->host->world, SIM_NO_FILES);
+        return false;
+    }
+    process->files++;
+    return true;
+}
+
+void process_drop_file(struct sim_process *process)
+{
+    process->files--;
+}
+
+/* ---- The end ---- */
+
+void sim_process_kill(struct sim_process *process, enum sim_kill how)
+{
+    struct sim_host *host = process->host;
+    if (process->ghost)
+        return;
+    bool power = how == SIM_KILL_PROCESS;
+    sim_fault(host->world, power ? SIM_KILL : SIM_POWER);
+    sim_trace(host->world, "kill", host->id, how, 0);
+    process->ghost = true;
+    process->disk.disk = NULL;
+    host->process = NULL;
+    host->powered = power;
+    for (struct list *at = process->loops.next; at != &process->loops; at = at->next) {
+        struct io_loop *loop = container_of(at, struct io_loop, node);
+        listener_kill_all(loop, power);
+        stream_kill_all(loop, power);
+    }
+    stream_kill_parcels(process, power);
+    if (!power)
+        disk_lose_power(host->disk);
+}
+
+static size_t list_len(const struct list *head)
+{
+    size_t len = 0;
+    for (const struct list *at = head->next; at != head; at = at->next)
+        len++;
+    return len;
+}
+
+size_t sim_process_leaks(const struct sim_process *process, char *why, size_t why_len)
+{
+    size_t timers = 0;
+    size_t tasks = 0;
+    size_t streams = 0;
+    size_t listeners = 0;
+    size_t lookups = 0;
+    size_t posts = 0;
+    size_t buffers = 0;
+    size_t workers = 0;
+    for (struct list *at = process->loops.next; at != &process->loops; at = at->next) {
+        const struct io_loop *loop = container_of(at, struct io_loop, node);
+        size_t lingering = stream_lingering(loop);
+        timers += loop_timers(loop) - lingering;
+        tasks += io_core_busy(&loop->core) ? 1 : 0;
+        streams += list_len(&loop->streams) - lingering;
+        listeners += list_len(&loop->listeners);
+        lookups += list_len(&loop->lookups);
+        posts += loop_posts(loop);
+        buffers += lingering == 0 ? loop->core.pool.lent : 0;
+        workers += loop != process->main && !loop->joined ? 1 : 0;
+    }
+    size_t parcels = list_len(&process->parcels);
+    snprintf(why, why_len,
+             "timers=%zu tasks=%zu streams=%zu listeners=%zu lookups=%zu posts=%zu buffers=%zu "
+             "workers=%zu parcels=%zu work=%zu",
+             timers, tasks, streams, listeners, lookups, posts, buffers, workers, parcels,
+             process->working);
+    return timers + tasks + streams + listeners + lookups + posts + buffers + workers + parcels +
+           process->working;
+}
+
+bool sim_process_lingers(const struct sim_process *process)
+{
+    for (struct list *at = process->loops.next; at != &process->loops; at = at->next) {
+        if (stream_lingering(container_of(at, struct io_loop, node)) > 0)
+            return true;
+    }
+    return false;
+}
+
+size_t sim_process_pool_bytes(const struct sim_process *process)
+{
+    size_t bytes = 0;
+    for (struct list *at = process->loops.next; at != &process->loops; at = at->next)
+        bytes += io_buffered(container_of(at, struct io_loop, node));
+    return bytes;
+}
+
+size_t sim_process_files(const struct sim_process *process)
+{
+    return process->files;
+}
+
+void sim_process_end(struct sim_process *process)
+{
+    struct sim_host *host = process->host;
+    if (!process->ghost) {
+        process->ghost = true;
+        host->process = NULL;
+    }
+    for (struct list *at = process->loops.next; at != &process->loops; at = at->next) {
+        struct io_loop *loop = container_of(at, struct io_loop, node);
+        listener_kill_all(loop, true);
+        stream_kill_all(loop, true);
+        stream_free_lingering(loop);
+    }
+    while (!list_empty(&process->loops))
+        loop_free(container_of(process->loops.next, struct io_loop, node));
+    sim_trace(host->world, "end", host->id, 0, 0);
+    free(process);
+}
