@@ -72,11 +72,11 @@ bool credential_read(const char *path, struct credential *credential)
 int dial(const char *where, bool at_once)
 {
     const char *colon = strrchr(where, ':');
-    int bracket = where[0] == '[';
-    if (colon == NULL || colon - where < 2 * bracket)
+    int brackets = where[0] == '[' ? 2 : 0;
+    if (colon == NULL || colon - where < brackets)
         return -1;
     char host[256];
-    snprintf(host, sizeof host, "%.*s", (int)(colon - where) - 2 * bracket, where + bracket);
+    snprintf(host, sizeof host, "%.*s", (int)(colon - where) - brackets, where + brackets / 2);
     struct addrinfo hints = {.ai_socktype = SOCK_STREAM}, *found;
     if (getaddrinfo(host, colon + 1, &hints, &found) != 0)
         return -1;
