@@ -17,9 +17,13 @@ enum {
     SNITUN_TOKEN_MINT_MAX = 2048,  /* characters minted: the public server reads no more */
     SNITUN_TOKEN_NAME_MAX = 255,   /* bytes of a host name */
     SNITUN_TOKEN_TRIALS_MAX = 512, /* attempts to open a token that arrives in pieces */
+    SNITUN_TOKEN_VERSION_MAX = 2,  /* of the protocol */
     SNITUN_FERNET_KEYS_MAX = 16,
     SNITUN_FERNET_KEY_TEXT = 44, /* characters of a key in base64url */
 };
+
+/* Seconds: `valid` lies within this on both sides of 0, so that it fits integers, ms included. */
+#define SNITUN_TOKEN_VALID_MAX 9007199254740992.0 /* 2^53 */
 
 enum snitun_token_error {
     SNITUN_TOKEN_OK = 0,
@@ -46,7 +50,8 @@ struct snitun_keyring {
 
 /*
  * Reads keys as text, one a line; blank lines and lines that start with '#' are skipped. At least
- * one key. Returns 0 or SNITUN_TOKEN_E_KEY, with the number of the line in *line.
+ * one key. Returns 0 or SNITUN_TOKEN_E_KEY, with the number of the line in *line: the one that is
+ * no key or one too many, or the last where none was found; then the keyring is empty.
  */
 ADIT_PUBLIC ADIT_MUST_USE int snitun_keyring_parse(struct snitun_keyring *keyring, const char *text,
                                                    size_t len, unsigned *line);
@@ -77,8 +82,8 @@ ADIT_PUBLIC void snitun_token_clear(struct snitun_token *token);
 
 /*
  * Opens a whole token. wall_s is the time now, Unix seconds. On success the token is to be cleared
- * by the caller; SNITUN_TOKEN_E_EXPIRED fills it as well (to say whose it was), other errors do
- * not.
+ * by the caller; SNITUN_TOKEN_E_EXPIRED fills it as well (to say whose it was), other errors leave
+ * it all zeros.
  */
 ADIT_PUBLIC ADIT_MUST_USE int snitun_token_open(const struct snitun_keyring *keyring, double wall_s,
                                                 const char *text, size_t len,
@@ -86,9 +91,10 @@ ADIT_PUBLIC ADIT_MUST_USE int snitun_token_open(const struct snitun_keyring *key
 
 /*
  * Mints a token with the first key: out holds SNITUN_TOKEN_MINT_MAX + 1 characters. The IV and
- * Fernet's time come from random and wall_s. Returns 0, SNITUN_TOKEN_E_TOO_LONG,
- * SNITUN_TOKEN_E_PAYLOAD (a name, version or cipher that must not be), SNITUN_TOKEN_E_RANDOM,
- * SNITUN_TOKEN_E_CRYPTO or SNITUN_TOKEN_E_NO_MEMORY.
+ * Fernet's time come from random and wall_s; `valid` is kept to the microsecond. Returns 0,
+ * SNITUN_TOKEN_E_TOO_LONG, SNITUN_TOKEN_E_PAYLOAD (a time before 1970, a name, version, cipher or
+ * CIDR block that must not be), SNITUN_TOKEN_E_RANDOM, SNITUN_TOKEN_E_CRYPTO or SNITUN_TOKEN_E_KEY
+ * (no key); then out is "".
  */
 ADIT_PUBLIC ADIT_MUST_USE int snitun_token_mint(const struct snitun_keyring *keyring, double wall_s,
                                                 const struct snitun_token *token,
