@@ -8,7 +8,8 @@ MAY_KNOW = {
     "lib/tls": {"lib/tls", "base", "include/adit"},
     "lib/proxy": {"lib/proxy", "base", "include/adit"},
     "lib/snitun": {"lib/snitun", "lib/crypto", "base", "include/adit"},
-    "lib/token": {"lib/token", "lib/crypto", "base", "include/adit"},
+    # A token names a cipher of the multiplexer.
+    "lib/token": {"lib/token", "lib/snitun", "lib/crypto", "base", "include/adit"},
     "io": {"io", "base", "include/adit"},
     "io/real": {"io/real", "io", "base", "include/adit"},
     "io/sim": {"io/sim", "io", "base", "include/adit"},
@@ -26,7 +27,7 @@ LIBC = set(
     "malloc calloc realloc free "
     "memchr memcmp memcpy memmove memrchr memset explicit_bzero "
     "strchr strcmp strcspn strlen strncasecmp strcasecmp strncmp strnlen strrchr strspn strstr "
-    "strtol strtoul strtoull snprintf inet_ntop inet_pton qsort "
+    "strtol strtoul strtoull snprintf vsnprintf inet_ntop inet_pton qsort "
     "abort __assert_fail __stack_chk_fail _GLOBAL_OFFSET_TABLE_".split())
 
 # What an archive may ask of the libraries beneath it, beside LIBC: beginnings of names.
