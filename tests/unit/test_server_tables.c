@@ -188,7 +188,7 @@ static void a_key_is_used_once(void **state)
 static void expired_keys_are_forgotten_and_others_are_not(void **state)
 {
     struct replay *replay = replay_new(seed);
-    uint8_t lasting[32] = {0xff};
+    uint8_t lasting[32] = {[31] = 1};
     uint8_t key[32] = {0};
 
     (void)state;
