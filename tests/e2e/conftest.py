@@ -101,9 +101,31 @@ class Programs:
 
     def serve(self, *flags, listen=("127.0.0.1:0",), key_file=None, drain="1s", name="serve"):
         listens = [word for at in listen for word in ("--listen", at)]
-        process = self.adit("serve", *listens, "--fernet-key-file", key_file or self.key_file,
+        process = self.role("serve", *listens, "--fernet-key-file", key_file or self.key_file,
                             "--drain", drain, *flags, name=name)
         return Server(process, self.ready(process), "adit")
+
+    def role(self, command, *flags, name=None, **kw):
+        """A command that stays: with a control socket of the test's own, as the user that runs the
+        test."""
+        name = name or command
+        control = self.directory / f"{name}.sock"
+        user = ["--user", "root"] if os.getuid() == 0 else []
+        process = self.adit(command, *flags, "--control", control, *user, name=name, **kw)
+        process.control = control
+        return process
+
+    def status(self, process):
+        """What a running role answers to `adit status --json`."""
+        asked = self.adit("status", "--control", process.control, "--json", name="status")
+        assert asked.wait_exit() == 0, asked.log()
+        return json.loads(asked.text("out"))
+
+    def run(self, *argv, stdin=None, code=0):
+        """A command that ends by itself, with this exit code."""
+        process = self.adit(*argv, stdin=stdin)
+        assert process.wait_exit() == code, process.log()
+        return process
 
     @staticmethod
     def ready(process):
@@ -121,7 +143,7 @@ class Programs:
         """`adit publish`; server is a Server or an address."""
         address = server if isinstance(server, str) else server.address
         path = cred if isinstance(cred, pathlib.Path) else self.credential_file(cred)
-        process = self.adit("publish", "--server", address, "--credential", path, "--to", to,
+        process = self.role("publish", "--server", address, "--credential", path, "--to", to,
                             *flags, name=name)
         if wait:
             process.wait_for(r"\bconnected\b")

@@ -1,0 +1,290 @@
+"""The process: signals, files, ports, exit codes."""
+import json
+import os
+import pwd
+import resource
+import signal
+import socket
+import stat
+
+import pytest
+from cryptography.fernet import Fernet
+
+from harness import Wire, client_hello, until, write_secret
+from tunnel import NAME, Site, Tunnel
+from wire import connect_peer, credential
+
+
+def test_sighup_takes_a_new_key_and_keeps_every_connection(programs):
+    site = Site(programs)
+    fresh = Fernet.generate_key().decode()
+    cred = credential(fresh, NAME)
+    with site.dial() as wire:
+        wire.send(cred["token"].encode())
+        assert wire.ended() == b""
+    programs.key_file.write_text(f"# the new one mints\n{fresh}\n\n{programs.key}\n")
+    site.process.signal(signal.SIGHUP)
+    site.process.wait_for("reload.*reloaded")
+    connect_peer(site.host, site.port, cred).ping()
+    site.check()
+    programs.key_file.write_text(fresh + "\n")
+    site.process.signal(signal.SIGHUP)
+    site.process.wait_for("reload.*reloaded", count=2)
+    with site.dial() as wire:
+        wire.send(credential(programs.key, NAME)["token"].encode())
+        assert wire.ended() == b""
+    site.check()
+
+
+def test_sighup_with_a_malformed_key_changes_nothing(programs):
+    site = Site(programs)
+    programs.key_file.write_text("no key\n")
+    site.process.signal(signal.SIGHUP)
+    site.process.wait_for("reload.*nothing changed")
+    connect_peer(site.host, site.port, credential(programs.key, NAME)).ping()
+    site.check()
+
+
+def test_sighup_takes_a_new_route_of_the_file(programs):
+    endpoint = programs.endpoint()
+    config = programs.directory / "adit.yaml"
+    text = "role: serve\nlisten: ['127.0.0.1:0']\nfernet_key_file: fernet.key\ndrain: 1s\n"
+    config.write_text(text)
+    process = programs.role("serve", "--config", config)
+    host, port = programs.ready(process)[0]
+    config.write_text(text + f"route: ['www.example={endpoint.address}']\n")
+    process.signal(signal.SIGHUP)
+    process.wait_for("reload.*reloaded")
+    hello = client_hello("www.example")
+    with Wire.dial(host, port) as device:
+        device.send(hello)
+        assert endpoint.accept().receive(len(hello)) == hello
+    config.write_text(text + "rout: []\n")
+    process.signal(signal.SIGHUP)
+    process.wait_for(r"line 5 column 1: .*did you mean route\?")
+
+
+def test_sigterm_drains(programs):
+    """It accepts nobody, closes the peer without channels, lets the other end its last one."""
+    server = programs.serve(drain="20s")
+    busy = connect_peer(server.host, server.port, credential(programs.key, NAME))
+    idle = connect_peer(server.host, server.port, credential(programs.key, "idle.example"))
+    busy.ping()
+    idle.ping()
+    hello = client_hello(NAME)
+    device = Wire.dial(server.host, server.port)
+    device.send(hello)
+    channel = busy.receive_flag(1).channel
+    assert busy.receive_data(channel, len(hello)) == hello
+    server.process.signal(signal.SIGTERM)
+    server.process.wait_for("stopping")
+    idle.wire.ended()
+    with pytest.raises(ConnectionRefusedError):
+        Wire.dial(server.host, server.port)
+    device.send(b"goes on")
+    assert busy.receive_data(channel, 7) == b"goes on"
+    busy.send(channel, 2, b"to its end")
+    assert device.receive(10) == b"to its end"
+    device.close()
+    busy.wire.ended()
+    assert server.process.wait_exit() == 0
+
+
+def test_a_second_signal_ends_at_once(programs):
+    tunnel = Tunnel(programs)
+    server = programs.serve(drain="60s", name="slow to drain")
+    mux = connect_peer(server.host, server.port, credential(programs.key, NAME))
+    mux.ping()
+    with Wire.dial(server.host, server.port) as device:
+        device.send(client_hello(NAME))
+        mux.receive_flag(1)
+        server.process.signal(signal.SIGTERM)
+        server.process.wait_for("stopping")
+        server.process.signal(signal.SIGTERM)
+        assert server.process.wait_exit() == 0
+    assert tunnel.publisher.running()
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_publisher_ends_with_0(programs, number):
+    tunnel = Tunnel(programs)
+    tunnel.publisher.signal(number)
+    assert tunnel.publisher.wait_exit() == 0
+
+
+@pytest.mark.parametrize("argv,suggestion", [
+    (["serv"], "serve"), (["serve", "--lisen", "127.0.0.1:0"], "--listen"),
+    (["publish", "--servr", "x:1"], "--server"), (["serve", "--listen", "127.0.0.1"], "--listen"),
+    (["serve", "--listen", "127.0.0.1:99999"], "--listen"), (["serve"], "--listen"),
+    (["publish", "--server", "x:1", "--to", "y:1", "--credential", "f", "--proxy-protocol", "v3"],
+     "v1"), (["token", "mnt"], "mint"), ([], "help"), (["serve", "stray"], "stray"),
+    (["serve", "--route", "no", "--listen", "127.0.0.1:0"], "NAME=HOST:PORT"),
+    (["keygen", "fernt"], "fernet"),
+], ids=lambda v: " ".join(v) if isinstance(v, list) else "")
+def test_unusable_arguments_are_2_and_a_suggestion(programs, argv, suggestion):
+    process = programs.run(*argv, code=2)
+    assert suggestion in process.text("err")
+    assert process.text("out") == ""
+
+
+def test_help_is_0_and_on_standard_output(programs):
+    for argv in (["--help"], ["serve", "--help"], ["publish", "--help"], ["token", "mint",
+                                                                            "--help"]):
+        process = programs.run(*argv)
+        assert process.text("out") and not process.text("err")
+
+
+def serve_fails(programs, *flags, key_file=None):
+    process = programs.adit("serve", "--listen", "127.0.0.1:0", "--fernet-key-file",
+                            key_file or programs.key_file, "--control", "none", "--user",
+                            pwd.getpwuid(os.getuid()).pw_name, *flags)
+    assert process.wait_exit() == 1, process.log()
+    return process.text("err")
+
+
+def test_a_port_in_use_is_one_clear_line(programs):
+    taken = programs.endpoint()
+    said = serve_fails(programs, "--listen", taken.address)
+    assert taken.address in said and "in use" in said
+
+
+def test_an_address_of_another_machine_is_one_clear_line(programs):
+    assert "192.0.2.1:4443" in serve_fails(programs, "--listen", "192.0.2.1:4443")
+
+
+@pytest.mark.parametrize("mode", [0o644, 0o666, 0o604, 0o642])
+def test_a_key_file_that_others_may_use_is_refused(programs, mode):
+    programs.key_file.chmod(mode)
+    said = serve_fails(programs)
+    assert str(programs.key_file) in said
+    assert programs.key not in said
+
+
+def test_a_missing_key_file_is_refused(programs):
+    missing = programs.directory / "missing"
+    said = serve_fails(programs, key_file=missing)
+    assert str(missing) in said
+
+
+@pytest.mark.parametrize("text", ["", "\n# only a comment\n", "A" * 43, "A" * 44,
+                                  "not base64 at all, but 44 characters long!!!!", "\0" * 44],
+                         ids=["empty", "comment", "short", "45th", "no base64", "zeros"])
+def test_a_key_file_without_a_key_is_refused(programs, text):
+    path = write_secret(programs.directory / "bad.key", text)
+    said = serve_fails(programs, key_file=path)
+    assert str(path) in said
+    if text.strip():
+        assert text.strip() not in said, "its contents stay secret"
+
+
+def test_descriptors_exhausted_pause_accepting_and_resume(programs):
+    """RLIMIT_NOFILE is small: connections wait, nobody spins, then all are served."""
+    site = Site(programs, "--early-per-address", "1000", "--workers", "1")
+    resource.prlimit(site.process.pid, resource.RLIMIT_NOFILE, (40, 40))
+    wires = [site.dial(f"127.0.0.{2 + n % 100}") for n in range(60)]
+    site.said("exhausted")
+    before = cpu_ticks(site.process.pid)
+    for _ in range(20):
+        site.mux.ping()
+    for wire in wires:
+        wire.close()
+    until(lambda: programs.status(site.process)["counters"]["early"] == 0, "all gone")
+    assert cpu_ticks(site.process.pid) - before < 200, "it spun"
+    site.check()
+
+
+def cpu_ticks(pid):
+    with open(f"/proc/{pid}/stat") as file:
+        fields = file.read().rsplit(")", 1)[1].split()
+    return int(fields[11]) + int(fields[12])
+
+
+def test_one_address_has_64_unknown_connections_at_most(programs):
+    site = Site(programs, "--early-per-address", "8")
+    wires = [site.dial("127.0.0.200") for _ in range(8)]
+    ninth = site.dial("127.0.0.200")
+    assert ninth.ended() == b""
+    site.said("refused-address-quota.*127.0.0.200")
+    site.check()
+    wires[0].close()
+    until(lambda: programs.status(site.process)["counters"]["early"] == 7, "one has gone")
+    hello = client_hello(site.name)
+    again = site.dial("127.0.0.200")
+    again.send(hello)
+    channel = site.mux.receive_flag(1).channel
+    assert site.mux.receive_data(channel, len(hello)) == hello
+
+
+def test_peers_and_devices_have_ports_of_their_own(programs):
+    site = Site(programs, "--peer-listen", "127.0.0.1:0")
+    peers = site.server.addresses[1]
+    assert peers[1] != site.port
+    with site.dial() as wire:
+        wire.send(credential(programs.key, NAME)["token"].encode())
+        assert wire.ended() == b"", "the devices' port takes no token"
+    with Wire.dial(*peers) as wire:
+        wire.send(client_hello(site.name))
+        assert wire.ended() == b"", "the peers' port takes no device"
+    site.check()
+
+
+def test_status_says_who_is_there(programs):
+    tunnel = Tunnel(programs)
+    device, service, _ = tunnel.open()
+    device.send(b"12345")
+    assert service.receive(5) == b"12345"
+    served = programs.status(tunnel.server.process)
+    assert served["role"] == "server"
+    assert [p["hostname"] for p in served["peers"]] == [NAME]
+    assert served["counters"]["devices"] == 1
+    published = programs.status(tunnel.publisher)
+    assert published["role"] == "publish"
+    assert published["state"] == "connected"
+    assert published["hostname"] == NAME
+    assert published["cipher"] == "aes-gcm-siv"
+    assert published["protocol_version"] == 2
+    assert len(published["channels"]) == 1
+    for process in (tunnel.server.process, tunnel.publisher):
+        assert stat.S_IMODE(process.control.stat().st_mode) == 0o600
+
+
+def test_the_control_socket_takes_what_is_no_request(programs):
+    server = programs.serve()
+    for garbage in (b"\n", b"{}\n", b"nonsense\n", b'{"command": 7}\n', b"x" * 10000 + b"\n",
+                    b'{"command": "status"', b"\xff\xfe\n"):
+        with socket.socket(socket.AF_UNIX) as sock:
+            sock.connect(str(server.process.control))
+            sock.sendall(garbage)
+            sock.shutdown(socket.SHUT_WR)
+            sock.settimeout(30)
+            try:
+                while sock.recv(4096):
+                    pass
+            except ConnectionResetError:
+                pass
+    assert programs.status(server.process)["role"] == "server"
+
+
+def test_status_reload_is_sighup(programs):
+    server = programs.serve()
+    with socket.socket(socket.AF_UNIX) as sock:
+        sock.connect(str(server.process.control))
+        sock.sendall(b'{"command": "reload"}\n')
+        answer = sock.makefile().readline()
+    assert json.loads(answer) == {"reloaded": True}
+    server.process.wait_for("reload.*reloaded")
+
+
+def test_no_secret_is_logged_or_on_a_command_line(programs):
+    site = Site(programs, "--log-level", "debug")
+    cred = credential(programs.key, NAME)
+    endpoint = programs.endpoint()
+    process = programs.publish(site.server, cred, endpoint.address, "--log-level", "debug")
+    with Wire.dial(site.host, site.port) as device:
+        device.send(client_hello(NAME))
+        endpoint.accept().receive(10)
+    site.check()
+    said = process.text() + site.process.text() + " ".join(process.argv + site.process.argv)
+    for secret in (programs.key, cred["token"], cred["token"][:40], cred["aes_key"],
+                   cred["aes_iv"]):
+        assert secret not in said
