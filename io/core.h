@@ -23,9 +23,6 @@ enum {
 
 struct io_core;
 
-/* A whole line, with its newline; must not log. */
-typedef void log_sink_fn(void *arg, enum log_level level, const char *line, size_t len);
-
 struct log_class {
     const char *name; /* the literal of the first event */
     enum log_level level;

@@ -8,10 +8,15 @@
 #ifndef IO_LOG_H
 #define IO_LOG_H
 
+#include <stddef.h>
+
 struct io_loop;
 
 enum log_level { LOG_ERROR, LOG_WARN, LOG_INFO, LOG_DEBUG };
 enum { LOG_PER_CLASS_PER_S = 10, LOG_LINE_MAX = 1024 };
+
+/* Where an implementation puts a whole line, newline included; must not log. */
+typedef void log_sink_fn(void *arg, enum log_level level, const char *line, size_t len);
 
 /*
  * `event_class` is a string literal such as "peer-refused": one per kind of event, never made of

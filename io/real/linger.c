@@ -1,0 +1,108 @@
+#include "io/real/linger.h"
+
+#include "base/map.h"
+#include "io/real/tls_filter.h"
+
+#include <stdlib.h>
+
+struct linger_state {
+    struct list node;
+    struct io_timer limit;
+    struct io_stream *stream;
+    size_t drained; /* bytes read and dropped */
+    bool flushed;
+};
+
+static void end(struct io_stream *stream)
+{
+    struct linger_state *state = stream->linger;
+    struct io_loop *loop = stream->source.loop;
+    io_timer_stop(&state->limit);
+    list_remove(&state->node);
+    loop->lingering_count--;
+    free(state);
+    /* A plain end would make what is missing look whole. */
+    if (stream->queue.len > 0)
+        io_abort(stream);
+    else
+        stream_destroy(stream);
+}
+
+static void expired(void *arg)
+{
+    end(arg);
+}
+
+/* Reads and drops. False when nothing more is to be waited for. */
+static bool drain(struct io_stream *stream)
+{
+    struct linger_state *state = stream->linger;
+    uint8_t *scratch = stream->source.loop->core.scratch;
+    while (state->drained < IO_LINGER_DRAIN_MAX) {
+        ssize_t got = stream_read(stream, scratch, IO_SCRATCH_LEN);
+        if (got == IO_AGAIN)
+            return true;
+        if (got <= 0)
+            return got == 0 && !state->flushed;
+        state->drained += (size_t)got;
+    }
+    return !state->flushed;
+}
+
+void linger_dispatch(struct io_stream *stream)
+{
+    struct linger_state *state = stream->linger;
+    size_t queued = stream->queue.len;
+    int error = stream_flush(stream);
+    if (error == 0 && stream->queue.len == 0 && !state->flushed) {
+        state->flushed = true;
+        io_timer_set_in(&state->limit, IO_LINGER_MS);
+    } else if (stream->queue.len < queued) {
+        io_timer_set_in(&state->limit, IO_FLUSH_MS);
+    }
+    if (error != 0 || !drain(stream))
+        end(stream);
+}
+
+void linger_end_all(struct io_loop *loop)
+{
+    while (!list_empty(&loop->lingering))
+        end(container_of(loop->lingering.next, struct linger_state, node)->stream);
+}
+
+/* False without memory. */
+static bool start(struct io_stream *stream)
+{
+    struct linger_state *state = calloc(1, sizeof(*state));
+    if (state == NULL)
+        return false;
+    struct io_loop *loop = stream->source.loop;
+    state->stream = stream;
+    io_timer_init(&state->limit, loop, expired, stream);
+    io_timer_set_in(&state->limit, IO_FLUSH_MS);
+    list_append(&loop->lingering, &state->node);
+    loop->lingering_count++;
+    stream->linger = state;
+    if (loop->lingering_count > LINGER_COUNT_MAX)
+        end(container_of(loop->lingering.next, struct linger_state, node)->stream);
+    return true;
+}
+
+void io_close(struct io_stream *stream)
+{
+    io_stream_set_handler(stream, &stream_no_handler, NULL);
+    free(stream->unread);
+    stream->unread = NULL;
+    if (stream->connecting || stream->error != 0) {
+        io_abort(stream);
+        return;
+    }
+    io_shutdown(stream);
+    if (stream->tls != NULL)
+        tls_filter_free(stream);
+    stream_finish(stream);
+    if (stream->error != 0 || (stream->queue.len == 0 && stream->ended) || !start(stream))
+        stream_destroy(stream);
+    else
+        linger_dispatch(stream);
+}

@@ -1,0 +1,18 @@
+/*
+ * Streams that their owner has closed: what is queued is sent, then the end, then what still comes
+ * is dropped until the other side's end.
+ */
+#ifndef IO_REAL_LINGER_H
+#define IO_REAL_LINGER_H
+
+#include "io/real/stream.h"
+
+enum { LINGER_COUNT_MAX = 4096 }; /* of a loop; the oldest goes when there are more */
+
+/* The stream's descriptor has become ready, or its queue empty. */
+void linger_dispatch(struct io_stream *stream);
+
+/* Ends all of a loop at once. */
+void linger_end_all(struct io_loop *loop);
+
+#endif
