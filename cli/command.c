@@ -35,9 +35,8 @@ static const char overview_example[] =
     "  adit demo shows all of it on this machine. adit COMMAND --help explains a command.\n";
 
 const struct command *const command_all[] = {
-    &command_serve,      &command_publish,    &command_keygen,
-    &command_token_mint, &command_token_show, &command_check,
-    &command_status,     &command_demo,       NULL,
+    &command_serve,      &command_publish, &command_keygen, &command_token_mint,
+    &command_token_show, &command_check,   &command_status, NULL,
 };
 
 const struct command *command_find(const char *name)
@@ -78,12 +77,14 @@ void command_offer_roles(struct suggestion *suggestion)
 
 int command_unusable(const struct command *command, const char *format, ...)
 {
+    char text[2 * OPTION_WHY_MAX];
     va_list args;
     va_start(args, format);
-    fprintf(stderr, "adit %s: ", command->name);
-    vfprintf(stderr, format, args);
-    fprintf(stderr, "; see adit %s --help\n", command->name);
+    vsnprintf(text, sizeof text, format, args);
     va_end(args);
+    bool question = text[0] != '\0' && text[strlen(text) - 1] == '?';
+    fprintf(stderr, "adit %s: %s%s adit %s --help\n", command->name, text,
+            question ? " See" : "; see", command->name);
     return EXIT_UNUSABLE;
 }
 

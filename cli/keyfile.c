@@ -32,7 +32,15 @@ int keyfile_read(const struct command *command, struct io_disk *disk, const char
 int keyfile_write(const struct command *command, struct io_disk *disk, const char *path,
                   const char *text, bool force)
 {
-    int error = io_file_write(disk, path, text, strlen(text), 0600, !force);
+    size_t len = strlen(text) + 1;
+    char *line = malloc(len + 1);
+    if (line == NULL) {
+        return command_failed(command, "out of memory");
+    }
+    snprintf(line, len + 1, "%s\n", text);
+    int error = io_file_write(disk, path, line, len, 0600, !force);
+    wipe(line, len);
+    free(line);
     if (error == IO_E_EXISTS) {
         return command_failed(command, "%s exists; --force replaces it", path);
     }

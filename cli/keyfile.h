@@ -19,8 +19,8 @@ int keyfile_read(const struct command *command, struct io_disk *disk, const char
                  struct snitun_keyring *keyring);
 
 /*
- * Writes a secret, mode 0600; a file that exists is replaced only with `force`. Returns EXIT_FINE
- * or what a complaint returned.
+ * Writes a secret and a newline, mode 0600; a file that exists is replaced only with `force`.
+ * Returns EXIT_FINE or what a complaint returned.
  */
 int keyfile_write(const struct command *command, struct io_disk *disk, const char *path,
                   const char *text, bool force);

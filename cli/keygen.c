@@ -44,12 +44,8 @@ static int give(const struct command *command, const struct options *options, st
         printf("%s%s\n", label, secret);
         return EXIT_FINE;
     }
-    char line[128];
-    snprintf(line, sizeof line, "%s\n", secret);
-    int status =
-        keyfile_write(command, io_disk(loop), path, line, options_switched_on(options, "force"));
-    wipe(line, sizeof line);
-    return status;
+    return keyfile_write(command, io_disk(loop), path, secret,
+                         options_switched_on(options, "force"));
 }
 
 static int make_fernet(const struct command *command, const struct options *options,

@@ -1,0 +1,268 @@
+#include "base/encode.h"
+#include "cli/ask.h"
+#include "cli/command.h"
+#include "cli/process.h"
+#include "cli/statustext.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <termios.h>
+#include <time.h>
+#include <unistd.h>
+
+enum { SOCKETS_MAX = 8, PATH_LEN = 256, REDRAW_MS = 1000, LINES_DEFAULT = 24 };
+
+static const struct option_spec specs[] = {
+    {.name = "control",
+     .value = "PATH",
+     .kind = OPTION_FILE,
+     .traits = OPTION_NOT_IN_FILE,
+     .help = "The control socket to ask. Default: those of adit serve and adit publish, "
+             "/run/adit/ROLE.sock for root, $XDG_RUNTIME_DIR/adit/ROLE.sock for others."},
+    {.name = "json",
+     .kind = OPTION_SWITCH,
+     .traits = OPTION_NOT_IN_FILE,
+     .help = "Prints the answers as they are, one JSON object a line."},
+    {.name = "once",
+     .kind = OPTION_SWITCH,
+     .traits = OPTION_NOT_IN_FILE,
+     .help = "Prints once and ends, on a terminal too."},
+    {.name = NULL},
+};
+
+/* Who is asked, and what was answered last. */
+struct source {
+    char path[PATH_LEN];
+    json_t *now;
+    json_t *before;
+    double now_s;
+    double before_s;
+};
+
+struct sources {
+    struct source all[SOCKETS_MAX];
+    size_t count;
+    bool by_default; /* those that exist are meant */
+};
+
+static volatile sig_atomic_t interrupted;
+
+static void on_interrupt(int signo)
+{
+    (void)signo;
+    interrupted = 1;
+}
+
+static double clock_s(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (double)now.tv_sec + (double)now.tv_nsec / 1e9;
+}
+
+static void find_sources(const struct options *options, struct sources *sources)
+{
+    const char *given = options_text(options, "control");
+    sources->count = 0;
+    sources->by_default = given == NULL;
+    if (given != NULL) {
+        snprintf(sources->all[0].path, PATH_LEN, "%s", given);
+        sources->count = 1;
+        return;
+    }
+    for (const struct command *const *c = command_all; *c != NULL; c++) {
+        if (command_of_role((*c)->name) == *c && sources->count < SOCKETS_MAX &&
+            process_control_path((*c)->name, sources->all[sources->count].path, PATH_LEN)) {
+            sources->count++;
+        }
+    }
+}
+
+static void forget(struct sources *sources)
+{
+    for (size_t i = 0; i < sources->count; i++) {
+        json_decref(sources->all[i].now);
+        json_decref(sources->all[i].before);
+    }
+}
+
+/* Asks all; returns how many answered, and in why what the last one that did not said. */
+static size_t ask_all(struct sources *sources, char why[OPTION_WHY_MAX])
+{
+    size_t answered = 0;
+    for (size_t i = 0; i < sources->count; i++) {
+        struct source *source = &sources->all[i];
+        char inner[OPTION_WHY_MAX];
+        json_decref(source->before);
+        source->before = source->now;
+        source->before_s = source->now_s;
+        source->now = ask(source->path, "status", inner);
+        source->now_s = clock_s();
+        if (source->now != NULL) {
+            answered++;
+        } else {
+            snprintf(why, OPTION_WHY_MAX, "%.200s: %.200s", source->path, inner);
+        }
+    }
+    return answered;
+}
+
+static void print_all(const struct sources *sources, FILE *out, unsigned max_lines)
+{
+    unsigned lines = 0;
+    for (size_t i = 0; i < sources->count; i++) {
+        const struct source *source = &sources->all[i];
+        if (source->now == NULL || (max_lines != 0 && lines + 2 >= max_lines)) {
+            continue;
+        }
+        if (lines > 0) {
+            fputc('\n', out);
+            lines++;
+        }
+        lines +=
+            statustext_print(out, source->now, source->before, source->now_s - source->before_s,
+                             max_lines == 0 ? 0 : max_lines - lines);
+    }
+}
+
+static void print_json(const struct sources *sources)
+{
+    for (size_t i = 0; i < sources->count; i++) {
+        if (sources->all[i].now != NULL) {
+            json_dumpf(sources->all[i].now, stdout, JSON_COMPACT);
+            putchar('\n');
+        }
+    }
+}
+
+static unsigned terminal_lines(void)
+{
+    struct winsize size;
+    if (ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) != 0 || size.ws_row < 4) {
+        return LINES_DEFAULT;
+    }
+    return size.ws_row;
+}
+
+/* Waits for a key or the next drawing; true when it shall end. */
+static bool wait_for_end(bool keys)
+{
+    struct pollfd input = {.fd = keys ? STDIN_FILENO : -1, .events = POLLIN};
+    double until_s = clock_s() + REDRAW_MS / 1000.0;
+    for (;;) {
+        double left_ms = (until_s - clock_s()) * 1000;
+        if (interrupted) {
+            return true;
+        }
+        if (left_ms <= 0) {
+            return false;
+        }
+        int ready = poll(&input, 1, (int)left_ms + 1);
+        char key;
+        if (ready > 0 && (read(STDIN_FILENO, &key, 1) != 1 || key == 'q' || key == 'Q')) {
+            return true;
+        }
+        if (ready < 0 && errno != EINTR) {
+            return true;
+        }
+    }
+}
+
+/* One picture; written at once, so that it does not flicker. */
+static void draw(struct sources *sources)
+{
+    char why[OPTION_WHY_MAX];
+    char shown[OPTION_WHY_MAX];
+    char *picture = NULL;
+    size_t len = 0;
+    FILE *out = open_memstream(&picture, &len);
+    if (out == NULL) {
+        return;
+    }
+    fputs("\x1b[H\x1b[J", out);
+    if (ask_all(sources, why) > 0) {
+        print_all(sources, out, terminal_lines() - 2);
+    } else {
+        fprintf(out, "no answer: %s\n", text_escape(why, strlen(why), shown, sizeof shown));
+    }
+    fputs("\nq ends", out);
+    fclose(out);
+    fwrite(picture, 1, len, stdout);
+    fflush(stdout);
+    free(picture);
+}
+
+static int live(struct sources *sources)
+{
+    struct termios saved;
+    struct sigaction action = {.sa_handler = on_interrupt};
+    sigemptyset(&action.sa_mask);
+    sigaction(SIGINT, &action, NULL);
+    sigaction(SIGTERM, &action, NULL);
+    sigaction(SIGHUP, &action, NULL);
+    bool keys = tcgetattr(STDIN_FILENO, &saved) == 0;
+    if (keys) {
+        struct termios direct = saved;
+        direct.c_lflag &= ~(tcflag_t)(ICANON | ECHO);
+        tcsetattr(STDIN_FILENO, TCSANOW, &direct);
+    }
+    fputs("\x1b[?25l", stdout);
+    do {
+        draw(sources);
+    } while (!wait_for_end(keys));
+    fputs("\x1b[?25h\n", stdout);
+    if (keys) {
+        tcsetattr(STDIN_FILENO, TCSANOW, &saved);
+    }
+    return EXIT_FINE;
+}
+
+static int once(const struct command *command, struct sources *sources, bool json)
+{
+    char why[OPTION_WHY_MAX] = "";
+    char shown[OPTION_WHY_MAX];
+    if (ask_all(sources, why) == 0) {
+        if (sources->count == 0) {
+            return command_unusable(command, "XDG_RUNTIME_DIR is not set: --control PATH is "
+                                             "needed");
+        }
+        text_escape(why, strlen(why), shown, sizeof shown);
+        return command_failed(command, "nothing answers%s: %s",
+                              sources->by_default ? " at the default places" : "", shown);
+    }
+    if (json) {
+        print_json(sources);
+    } else {
+        print_all(sources, stdout, 0);
+    }
+    return EXIT_FINE;
+}
+
+static int run(const struct command *command, struct options *options)
+{
+    struct sources sources = {0};
+    bool json = options_switched_on(options, "json");
+    find_sources(options, &sources);
+    int status =
+        json || options_switched_on(options, "once") || !isatty(STDOUT_FILENO) || sources.count == 0
+            ? once(command, &sources, json)
+            : live(&sources);
+    forget(&sources);
+    return status;
+}
+
+const struct command command_status = {
+    .name = "status",
+    .group = "Look and try",
+    .summary = "shows what a running server or publisher does",
+    .usage = "[--control PATH] [--json] [--once]",
+    .about = "Asks the control sockets and shows peers, channels and rates. On a terminal it is "
+             "drawn anew each second until q or ctrl-C; elsewhere it is printed once.",
+    .example = "  adit status --control /run/adit/serve.sock --json\n",
+    .table = {specs, NULL},
+    .run = run,
+};

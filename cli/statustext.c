@@ -1,0 +1,287 @@
+#include "cli/statustext.h"
+
+#include "base/encode.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <string.h>
+
+enum { FIELD_MAX = 256 };
+
+/* What is printed, line by line, as long as there is room. */
+struct page {
+    FILE *out;
+    double seconds; /* between the two samples; 0 = no rates */
+    unsigned lines;
+    unsigned max_lines;
+};
+
+char *statustext_bytes(double bytes, char out[16])
+{
+    static const char *const units[] = {"B", "KiB", "MiB", "GiB", "TiB", "PiB"};
+    size_t unit = 0;
+    while (bytes >= 1024 && unit + 1 < sizeof units / sizeof units[0]) {
+        bytes /= 1024;
+        unit++;
+    }
+    snprintf(out, 16, unit == 0 || bytes >= 100 ? "%.0f %s" : "%.1f %s", bytes, units[unit]);
+    return out;
+}
+
+char *statustext_span(double seconds, char out[32])
+{
+    unsigned long s = seconds > 0 && seconds < 1e15 ? (unsigned long)seconds : 0;
+    if (s < 60) {
+        snprintf(out, 32, "%lus", s);
+    } else if (s < 3600) {
+        snprintf(out, 32, "%lum %lus", s / 60, s % 60);
+    } else if (s < 86400) {
+        snprintf(out, 32, "%luh %lum", s / 3600, s / 60 % 60);
+    } else {
+        snprintf(out, 32, "%lud %luh", s / 86400, s / 3600 % 24);
+    }
+    return out;
+}
+
+static double number_of(const json_t *object, const char *key)
+{
+    return json_number_value(json_object_get(object, key));
+}
+
+/* Any scalar as text. */
+static char *text_of(const json_t *object, const char *key, char out[FIELD_MAX])
+{
+    const json_t *value = json_object_get(object, key);
+    if (json_is_string(value)) {
+        return text_escape(json_string_value(value), json_string_length(value), out, FIELD_MAX);
+    }
+    if (json_is_number(value)) {
+        snprintf(out, FIELD_MAX, "%.0f", json_number_value(value));
+    } else {
+        snprintf(out, FIELD_MAX, "-");
+    }
+    return out;
+}
+
+/* "1.2 MiB", and with an earlier sample " (34.0 KiB/s)". */
+static char *bytes_of(const struct page *page, const json_t *now, const json_t *before,
+                      const char *key, char out[FIELD_MAX])
+{
+    char total[16];
+    char rate[16];
+    statustext_bytes(number_of(now, key), total);
+    double more = number_of(now, key) - number_of(before, key);
+    if (before == NULL || page->seconds <= 0 || more < 0) {
+        snprintf(out, FIELD_MAX, "%s", total);
+    } else {
+        snprintf(out, FIELD_MAX, "%s (%s/s)", total, statustext_bytes(more / page->seconds, rate));
+    }
+    return out;
+}
+
+/* Strings of a list, with commas. */
+static char *list_of(const json_t *list, char out[FIELD_MAX])
+{
+    size_t used = 0;
+    out[0] = '\0';
+    for (size_t i = 0; i < json_array_size(list) && used + 1 < FIELD_MAX; i++) {
+        char one[FIELD_MAX];
+        const json_t *entry = json_array_get(list, i);
+        text_escape(json_string_value(entry), json_string_length(entry), one, sizeof one);
+        int more = snprintf(out + used, FIELD_MAX - used, "%s%s", i == 0 ? "" : ", ", one);
+        used += (size_t)more < FIELD_MAX - used ? (size_t)more : FIELD_MAX - used - 1;
+    }
+    return out;
+}
+
+/* Counts a line; false when there is no room for it. */
+static bool begin_line(struct page *page)
+{
+    if (page->max_lines != 0 && page->lines >= page->max_lines) {
+        return false;
+    }
+    page->lines++;
+    return true;
+}
+
+static void print_traffic(struct page *page, const json_t *now, const json_t *before)
+{
+    char received[FIELD_MAX];
+    char sent[FIELD_MAX];
+    const json_t *counters = json_object_get(now, "counters");
+    const json_t *earlier = json_object_get(before, "counters");
+    if (begin_line(page)) {
+        fprintf(page->out, "traffic   received %s, sent %s\n",
+                bytes_of(page, counters, earlier, "bytes_received", received),
+                bytes_of(page, counters, earlier, "bytes_sent", sent));
+    }
+}
+
+/* The counters of what was refused, those that are not zero. */
+static void print_refused(struct page *page, const json_t *now)
+{
+    static const char prefix[] = "refused-";
+    const json_t *counters = json_object_get(now, "counters");
+    const char *key;
+    json_t *value;
+    bool first = true;
+    json_object_foreach((json_t *)(uintptr_t)counters, key, value)
+    {
+        if (strncmp(key, prefix, sizeof prefix - 1) != 0 || json_integer_value(value) == 0) {
+            continue;
+        }
+        if (first && !begin_line(page)) {
+            return;
+        }
+        char shown[FIELD_MAX];
+        const char *name = key + sizeof prefix - 1;
+        fprintf(page->out, "%s%s %lld", first ? "refused   " : ", ",
+                text_escape(name, strlen(name), shown, sizeof shown),
+                (long long)json_integer_value(value));
+        first = false;
+    }
+    if (!first) {
+        fputc('\n', page->out);
+    }
+}
+
+/* The same entry in an earlier list, by two of its fields. */
+static const json_t *find_before(const json_t *list, const json_t *entry, const char *key,
+                                 const char *other_key)
+{
+    for (size_t i = 0; i < json_array_size(list); i++) {
+        const json_t *candidate = json_array_get(list, i);
+        if (json_equal(json_object_get(candidate, key), json_object_get(entry, key)) &&
+            json_equal(json_object_get(candidate, other_key), json_object_get(entry, other_key))) {
+            return candidate;
+        }
+    }
+    return NULL;
+}
+
+static void print_rest(struct page *page, size_t left)
+{
+    if (left > 0) {
+        fprintf(page->out, "... and %zu more\n", left);
+        page->lines++;
+    }
+}
+
+/* How many entries of a table fit, so that a line is left to say how many do not. */
+static size_t entries_that_fit(const struct page *page, size_t count)
+{
+    if (page->max_lines == 0) {
+        return count;
+    }
+    size_t room = page->max_lines > page->lines ? page->max_lines - page->lines : 0;
+    return count <= room ? count : (room > 0 ? room - 1 : 0);
+}
+
+static void print_peers(struct page *page, const json_t *now, const json_t *before)
+{
+    const json_t *peers = json_object_get(now, "peers");
+    size_t count = json_array_size(peers);
+    if (count == 0 || !begin_line(page) || !begin_line(page)) {
+        return;
+    }
+    fprintf(page->out, "\n%-32s %-22s %-11s %2s %8s %8s  %s\n", "HOST NAME", "FROM", "CIPHER", "V",
+            "CHANNELS", "RTT", "RECEIVED, SENT");
+    size_t shown = entries_that_fit(page, count);
+    for (size_t i = 0; i < shown; i++) {
+        const json_t *peer = json_array_get(peers, i);
+        const json_t *earlier =
+            find_before(json_object_get(before, "peers"), peer, "hostname", "address");
+        char f[8][FIELD_MAX];
+        fprintf(page->out, "%-32s %-22s %-11s %2s %8s %5s ms  %s, %s\n",
+                text_of(peer, "hostname", f[0]), text_of(peer, "address", f[1]),
+                text_of(peer, "cipher", f[2]), text_of(peer, "protocol_version", f[3]),
+                text_of(peer, "channels", f[4]), text_of(peer, "rtt_ms", f[5]),
+                bytes_of(page, peer, earlier, "bytes_received", f[6]),
+                bytes_of(page, peer, earlier, "bytes_sent", f[7]));
+        page->lines++;
+    }
+    print_rest(page, count - shown);
+}
+
+static void print_channels(struct page *page, const json_t *now, const json_t *before)
+{
+    const json_t *channels = json_object_get(now, "channels");
+    size_t count = json_array_size(channels);
+    if (count == 0 || !begin_line(page) || !begin_line(page)) {
+        return;
+    }
+    fprintf(page->out, "\n%-40s %8s  %s\n", "CALLER", "OPEN", "RECEIVED, SENT");
+    size_t shown = entries_that_fit(page, count);
+    for (size_t i = 0; i < shown; i++) {
+        const json_t *channel = json_array_get(channels, i);
+        const json_t *earlier =
+            find_before(json_object_get(before, "channels"), channel, "id", "caller");
+        char f[3][FIELD_MAX];
+        char age[32];
+        fprintf(page->out, "%-40s %8s  %s, %s\n", text_of(channel, "caller", f[0]),
+                statustext_span(number_of(channel, "age_ms") / 1000, age),
+                bytes_of(page, channel, earlier, "bytes_received", f[1]),
+                bytes_of(page, channel, earlier, "bytes_sent", f[2]));
+        page->lines++;
+    }
+    print_rest(page, count - shown);
+}
+
+static void print_server(struct page *page, const json_t *now, const json_t *before)
+{
+    char state[FIELD_MAX];
+    char addresses[FIELD_MAX];
+    char up[32];
+    char waiting[16];
+    double channels = 0;
+    double buffered = 0;
+    const json_t *workers = json_object_get(now, "workers");
+    for (size_t i = 0; i < json_array_size(workers); i++) {
+        channels += number_of(json_array_get(workers, i), "channels");
+        buffered += number_of(json_array_get(workers, i), "buffered");
+    }
+    if (begin_line(page)) {
+        fprintf(page->out, "server    %s, up %s, listens on %s\n", text_of(now, "state", state),
+                statustext_span(number_of(now, "uptime_s"), up),
+                list_of(json_object_get(now, "listen"), addresses));
+    }
+    if (begin_line(page)) {
+        fprintf(page->out, "peers     %zu with %.0f names and %.0f channels, %s waiting\n",
+                json_array_size(json_object_get(now, "peers")), number_of(now, "names"), channels,
+                statustext_bytes(buffered, waiting));
+    }
+    print_traffic(page, now, before);
+    print_refused(page, now);
+    print_peers(page, now, before);
+}
+
+static void print_publish(struct page *page, const json_t *now, const json_t *before)
+{
+    char f[5][FIELD_MAX];
+    char up[32];
+    if (begin_line(page)) {
+        fprintf(page->out, "publish   %s, up %s, server %s\n", text_of(now, "state", f[0]),
+                statustext_span(number_of(now, "uptime_s"), up), text_of(now, "server", f[1]));
+    }
+    if (begin_line(page)) {
+        fprintf(page->out, "name      %s, %s version %s, round trip %s ms, %zu channels\n",
+                text_of(now, "hostname", f[0]), text_of(now, "cipher", f[1]),
+                text_of(now, "protocol_version", f[2]), text_of(now, "rtt_ms", f[3]),
+                json_array_size(json_object_get(now, "channels")));
+    }
+    print_traffic(page, now, before);
+    print_channels(page, now, before);
+}
+
+unsigned statustext_print(FILE *out, const json_t *now, const json_t *before, double seconds,
+                          unsigned max_lines)
+{
+    struct page page = {out, seconds, 0, max_lines};
+    const char *role = json_string_value(json_object_get(now, "role"));
+    if (role != NULL && strcmp(role, "server") == 0) {
+        print_server(&page, now, before);
+    } else {
+        print_publish(&page, now, before);
+    }
+    return page.lines;
+}
