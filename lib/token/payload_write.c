@@ -61,8 +61,12 @@ static void put_valid(struct writer *writer, double valid)
         micros = 0;
     }
     put(writer, "%llu", seconds);
-    if (micros > 0)
-        put(writer, ".%06u", micros);
+    if (micros == 0)
+        return;
+    int digits = 6;
+    for (; micros % 10 == 0; micros /= 10)
+        digits--;
+    put(writer, ".%0*u", digits, micros);
 }
 
 static void put_name(struct writer *writer, const char *name)

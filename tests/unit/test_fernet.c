@@ -1,0 +1,146 @@
+#include "base/encode.h"
+#include "lib/crypto/fernet.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+/* generate.json and verify.json of github.com/fernet/spec. */
+static const char spec_secret[] = "cw_0x689RpI-jtRR7oE8h_eQsKImvJapLeSbXpwF4e4=";
+static const char spec_token[] = "gAAAAAAdwJ6wAAECAwQFBgcICQoLDA0ODy021cpGVWKZ_eEwCGM4BLLF_5CV9dOPm"
+                                 "rhuVUPgJobwOz7JcbmrR64jVmpU4IwqDA==";
+static const uint64_t spec_time_s = 499162800;
+static const char spec_text[] = "hello";
+
+enum { LEN_MAX = 64 };
+
+static void read_key(uint8_t key[FERNET_KEY_LEN])
+{
+    uint8_t decoded[33];
+    assert_int_equal(base64url_decode(spec_secret, strlen(spec_secret), decoded), FERNET_KEY_LEN);
+    memcpy(key, decoded, FERNET_KEY_LEN);
+}
+
+static size_t read_token(uint8_t *out)
+{
+    long len = base64url_decode(spec_token, strlen(spec_token), out);
+    assert_int_equal(len, 73);
+    return (size_t)len;
+}
+
+static void seals_as_the_specification_shows(void **state)
+{
+    (void)state;
+    uint8_t key[FERNET_KEY_LEN];
+    uint8_t iv[FERNET_IV_LEN];
+    uint8_t out[128];
+    char text[BASE64_LEN(sizeof(out)) + 1];
+    read_key(key);
+    for (uint8_t i = 0; i < FERNET_IV_LEN; i++)
+        iv[i] = i;
+    assert_int_equal(fernet_sealed_len(5), 73);
+    assert_int_equal(fernet_seal(key, spec_time_s, iv, (const uint8_t *)spec_text, 5, out), 0);
+    base64url_encode(out, 73, text);
+    assert_string_equal(text, spec_token);
+}
+
+static void opens_what_the_specification_shows(void **state)
+{
+    (void)state;
+    uint8_t key[FERNET_KEY_LEN];
+    uint8_t token[128];
+    uint8_t plain[128];
+    size_t plain_len = 0;
+    read_key(key);
+    size_t len = read_token(token);
+    assert_int_equal(fernet_open(key, token, len, plain, &plain_len), FERNET_OK);
+    assert_int_equal(plain_len, 5);
+    assert_memory_equal(plain, spec_text, 5);
+}
+
+static void every_length_comes_back(void **state)
+{
+    (void)state;
+    uint8_t key[FERNET_KEY_LEN] = {1, 2, 3};
+    uint8_t iv[FERNET_IV_LEN] = {9};
+    uint8_t text[LEN_MAX];
+    memset(text, 0x10, sizeof(text)); /* looks like padding */
+    for (size_t len = 0; len <= LEN_MAX; len++) {
+        uint8_t token[FERNET_OVERHEAD + LEN_MAX + FERNET_BLOCK_LEN];
+        uint8_t plain[sizeof(token)];
+        size_t sealed_len = fernet_sealed_len(len);
+        size_t plain_len = 0;
+        assert_true(fernet_length_possible(sealed_len));
+        assert_true(sealed_len <= sizeof(token));
+        assert_int_equal(fernet_seal(key, 1, iv, text, len, token), FERNET_OK);
+        assert_int_equal(fernet_open(key, token, sealed_len, plain, &plain_len), FERNET_OK);
+        assert_int_equal(plain_len, len);
+        assert_memory_equal(plain, text, len);
+    }
+}
+
+static void any_flipped_bit_makes_it_foreign(void **state)
+{
+    (void)state;
+    uint8_t key[FERNET_KEY_LEN];
+    uint8_t token[128];
+    uint8_t plain[128];
+    size_t plain_len;
+    read_key(key);
+    size_t len = read_token(token);
+    for (size_t bit = 0; bit < 8 * len; bit++) {
+        token[bit / 8] ^= (uint8_t)(1 << bit % 8);
+        assert_int_equal(fernet_open(key, token, len, plain, &plain_len), FERNET_E_FOREIGN);
+        token[bit / 8] ^= (uint8_t)(1 << bit % 8);
+    }
+}
+
+static void another_signing_key_makes_it_foreign(void **state)
+{
+    (void)state;
+    uint8_t key[FERNET_KEY_LEN];
+    uint8_t token[128];
+    uint8_t plain[128];
+    size_t plain_len;
+    read_key(key);
+    size_t len = read_token(token);
+    key[0] ^= 1;
+    assert_int_equal(fernet_open(key, token, len, plain, &plain_len), FERNET_E_FOREIGN);
+}
+
+/* Right signature, wrong decryption key: the padding shows it, with this token. */
+static void wrong_padding_under_a_right_signature_is_told_apart(void **state)
+{
+    (void)state;
+    uint8_t key[FERNET_KEY_LEN];
+    uint8_t token[128];
+    uint8_t plain[128];
+    size_t plain_len;
+    read_key(key);
+    size_t len = read_token(token);
+    key[31] ^= 1;
+    assert_int_equal(fernet_open(key, token, len, plain, &plain_len), FERNET_E_PADDING);
+}
+
+static void lengths_are_57_and_whole_blocks_at_least_one(void **state)
+{
+    (void)state;
+    for (size_t len = 0; len < 300; len++)
+        assert_int_equal(fernet_length_possible(len), len >= 73 && (len - 57) % 16 == 0);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(seals_as_the_specification_shows),
+        cmocka_unit_test(opens_what_the_specification_shows),
+        cmocka_unit_test(every_length_comes_back),
+        cmocka_unit_test(any_flipped_bit_makes_it_foreign),
+        cmocka_unit_test(another_signing_key_makes_it_foreign),
+        cmocka_unit_test(wrong_padding_under_a_right_signature_is_told_apart),
+        cmocka_unit_test(lengths_are_57_and_whole_blocks_at_least_one),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
