@@ -92,7 +92,7 @@ struct adit_ip recorded_caller(const struct recorded_session *session,
 static bool load_source(struct recorded_frame *frame, const json_t *json, const char *where)
 {
     const json_t *source = json_object_get(json, "source_ip");
-    frame->has_source = source != NULL;
+    frame->has_source = source && !json_is_null(source);
     if (source &&
         (!json_is_string(source) || !ip_parse(json_string_value(source), &frame->source))) {
         return vectors_fail(where, "\"source_ip\" is no IP address");

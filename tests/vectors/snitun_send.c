@@ -34,18 +34,33 @@ static void put_header(const struct sending *sending, size_t extra_len)
                     SNITUN_EXTRA_LEN - extra_len);
 }
 
+/* The type and address that a NEW for the recorded caller starts with; returns their length. */
+static size_t address_of(const struct sending *sending, uint8_t out[17])
+{
+    struct adit_ip caller = recorded_caller(sending->replay->recorded, sending->recorded);
+    size_t len = caller.family == 6 ? 16 : 4;
+    out[0] = caller.family == 6 ? '6' : '4';
+    memcpy(out + 1, caller.bytes, len);
+    return 1 + len;
+}
+
 static bool send_new(const struct sending *sending)
 {
     struct replay *replay = sending->replay;
     const struct recorded_frame *recorded = sending->recorded;
+    uint8_t address[17];
+    size_t address_len = address_of(sending, address);
+    const uint8_t *said = recorded->data.len ? recorded->data.bytes : recorded->frame.extra;
+    if (memcmp(said, address, address_len) != 0) {
+        return vectors_fail(replay->where, "the frame names another caller than source_ip");
+    }
     replay_put_tape(replay, recorded->frame.id, SNITUN_ID_LEN);
     if (!snitun_channel_open(replay->session, &recorded->source)) {
         return vectors_fail(replay->where, "the channel was not opened");
     }
     if (recorded->frame.size == 0) {
-        put_header(sending, 5);
+        put_header(sending, address_len);
     } else {
-        size_t address_len = recorded->source.family == 6 ? 17 : 5;
         put_header(sending, 0);
         replay_put_tape(replay, recorded->data.bytes + address_len,
                         recorded->data.len - address_len);
