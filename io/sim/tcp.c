@@ -122,7 +122,6 @@ void tcp_close(struct tcp_end *end)
         gone(end);
     } else if (end->state == TCP_OPEN) {
         tcp_shutdown(end);
-        sim_event_in(&end->orphan, TCP_ORPHAN_MS * UINT64_C(1000));
     }
     settle_orphan(end);
 }
@@ -297,20 +296,17 @@ static void take_request(struct tcp_end *end, const struct packet *packet)
     send_plain(end, end->state == TCP_OPEN ? PACKET_ANSWER : PACKET_RESET);
 }
 
-static void packet_arrived(void *arg, const struct packet *packet)
+static void take_packet(struct tcp_end *end, const struct packet *packet)
 {
-    struct tcp_end *end = ((struct tcp_end *)arg)->other;
-    struct sim_conn *conn = end->conn;
-    if (conn->forgotten || wire_hole(end->other->host, end->host)) {
-        conn_lost(conn);
-        return;
-    }
     switch (packet->kind) {
     case PACKET_REQUEST:
         take_request(end, packet);
         break;
     case PACKET_ANSWER:
-        take_answer(end, packet);
+        if (end->state == TCP_GONE)
+            send_plain(end, PACKET_RESET);
+        else
+            take_answer(end, packet);
         break;
     case PACKET_RESET:
         tcp_fail(end, end->state == TCP_CONNECTING ? IO_E_REFUSED : IO_E_RESET);
@@ -326,9 +322,18 @@ static void packet_arrived(void *arg, const struct packet *packet)
             take_data(end, packet);
         break;
     }
-    conn_settle(conn);
 }
 
+static void packet_arrived(void *arg, const struct packet *packet)
+{
+    struct tcp_end *end = ((struct tcp_end *)arg)->other;
+    struct sim_conn *conn = end->conn;
+    if (conn->forgotten || wire_hole(end->other->host, end->host))
+        conn_lost(conn);
+    else
+        take_packet(end, packet);
+    conn_settle(conn);
+}
 /* ---- What the process does ---- */
 
 void tcp_init(struct tcp_end *end)

@@ -1,0 +1,46 @@
+/*
+ * Faults as pieces that a scenario puts together: each strikes again and again, at times from the
+ * seed, until chaos_stop().
+ */
+#ifndef TESTS_SIM_CHAOS_H
+#define TESTS_SIM_CHAOS_H
+
+#include "base/list.h"
+#include "io/sim/sim.h"
+
+struct chaos {
+    struct sim_world *world;
+    struct list pieces;
+};
+
+struct chaos_target {
+    struct sim_host *a; /* the host that is harmed, or one side of the connections; NULL = any */
+    struct sim_host *b; /* the other side; NULL = any */
+};
+
+/* Harms the target once, and may set `undo_in_us` after which undo is called. */
+typedef uint64_t chaos_strike_fn(struct chaos *chaos, const struct chaos_target *target);
+typedef void chaos_undo_fn(struct chaos *chaos, const struct chaos_target *target);
+
+void chaos_init(struct chaos *chaos, struct sim_world *world);
+
+/* Strikes about every mean_us. strike answers after how long undo is called; 0 = never. */
+void chaos_add(struct chaos *chaos, chaos_strike_fn *strike, chaos_undo_fn *undo,
+               const struct chaos_target *target, uint64_t mean_us);
+
+/* The pieces: */
+void chaos_cuts(struct chaos *chaos, const struct chaos_target *target, uint64_t mean_us);
+void chaos_forgets(struct chaos *chaos, const struct chaos_target *target, uint64_t mean_us);
+void chaos_holes(struct chaos *chaos, const struct chaos_target *target, uint64_t mean_us);
+void chaos_stalls(struct chaos *chaos, const struct chaos_target *target, uint64_t mean_us);
+void chaos_refusals(struct chaos *chaos, const struct chaos_target *target, uint64_t mean_us);
+void chaos_unreachable(struct chaos *chaos, const struct chaos_target *target, uint64_t mean_us);
+void chaos_wall_jumps(struct chaos *chaos, const struct chaos_target *target, uint64_t mean_us);
+
+/* Weather of a strength from the seed: calm in some worlds, rough in others. */
+void chaos_weather(struct chaos *chaos);
+
+/* Everything is whole again, and stays so. */
+void chaos_stop(struct chaos *chaos);
+
+#endif

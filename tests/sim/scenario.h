@@ -1,0 +1,21 @@
+/*
+ * A scenario: a small world, what goes wrong in it, and what must hold all the same. One file
+ * each, listed in main.c.
+ */
+#ifndef TESTS_SIM_SCENARIO_H
+#define TESTS_SIM_SCENARIO_H
+
+#include "io/sim/sim.h"
+
+struct scenario {
+    const char *name;
+    const char *about;
+    /* Builds, runs and ends everything; sim_fail() where something does not hold. */
+    void (*run)(struct sim_world *world);
+    /* Kinds of fault that must come in at least 1 % of the seeds; ends with SIM_FAULT_KINDS. */
+    const enum sim_fault *faults;
+};
+
+extern const struct scenario scenario_echo;
+
+#endif

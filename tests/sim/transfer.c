@@ -1,0 +1,121 @@
+#include "tests/sim/transfer.h"
+
+#include "base/cursor.h"
+#include "base/map.h"
+
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+static const char *const direction_names[] = {"up", "down"};
+
+/* ---- Bytes ---- */
+
+static uint64_t scramble(uint64_t z)
+{
+    z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9;
+    z = (z ^ (z >> 27)) * 0x94d049bb133111eb;
+    return z ^ (z >> 31);
+}
+
+void transfer_bytes(const struct transfer *transfer, enum transfer_direction direction, uint64_t at,
+                    uint8_t *out, size_t len)
+{
+    uint64_t key = scramble(transfer->transfers->salt + transfer->id * 2 + (uint64_t)direction);
+    for (size_t i = 0; i < len;) {
+        uint64_t place = at + i;
+        uint8_t word[sizeof(uint64_t)];
+        store_u64(word, scramble(key + (place / sizeof word) * 0x9e3779b97f4a7c15));
+        for (size_t j = place % sizeof word; j < sizeof word && i < len; j++)
+            out[i++] = word[j];
+    }
+}
+
+void transfer_got(struct transfer *transfer, enum transfer_direction direction,
+                  const uint8_t *bytes, size_t len)
+{
+    enum { CHECK_LEN = 4096 };
+    uint64_t *got = direction == TRANSFER_UP ? &transfer->up_got : &transfer->down_got;
+    uint64_t sent = direction == TRANSFER_UP ? transfer->up_sent : transfer->down_sent;
+    struct sim_world *world = transfer->transfers->world;
+    while (len > 0) {
+        uint8_t expected[CHECK_LEN];
+        size_t part = len < CHECK_LEN ? len : CHECK_LEN;
+        if (*got + part > sent) {
+            sim_fail(world, "transfer %" PRIu64 " %s: more arrived than was sent (%" PRIu64 ")",
+                     transfer->id, direction_names[direction], sent);
+            return;
+        }
+        transfer_bytes(transfer, direction, *got, expected, part);
+        if (memcmp(expected, bytes, part) != 0) {
+            sim_fail(world, "transfer %" PRIu64 " %s: wrong bytes at %" PRIu64, transfer->id,
+                     direction_names[direction], *got);
+            return;
+        }
+        *got += part;
+        bytes += part;
+        len -= part;
+    }
+}
+
+/* ---- The list ---- */
+
+void transfers_init(struct transfers *transfers, struct sim_world *world)
+{
+    *transfers = (struct transfers){.world = world, .next_id = 1};
+    transfers->salt = sim_random_below(world, UINT64_MAX);
+    list_init(&transfers->all);
+}
+
+void transfers_free(struct transfers *transfers)
+{
+    while (!list_empty(&transfers->all)) {
+        struct transfer *transfer = container_of(transfers->all.next, struct transfer, node);
+        list_remove(&transfer->node);
+        free(transfer);
+    }
+}
+
+struct transfer *transfers_find(const struct transfers *transfers, uint64_t id)
+{
+    for (const struct list *at = transfers->all.next; at != &transfers->all; at = at->next) {
+        struct transfer *transfer = container_of(at, struct transfer, node);
+        if (transfer->id == id)
+            return transfer;
+    }
+    return NULL;
+}
+
+struct transfer *transfer_new(struct transfers *transfers, const struct service *service,
+                              uint64_t up_max, uint64_t down_max)
+{
+    struct sim_world *world = transfers->world;
+    struct transfer *transfer = calloc(1, sizeof *transfer);
+    if (transfer == NULL)
+        abort();
+    transfer->transfers = transfers;
+    transfer->id = transfers->next_id++;
+    transfer->service = service;
+    transfer->end = (enum transfer_end)sim_random_below(world, TRANSFER_ENDS);
+    transfer->up_len = sim_random_below(world, up_max + 1);
+    transfer->down_len = sim_random_below(world, down_max + 1);
+    if (transfer->end == TRANSFER_UPLOAD)
+        transfer->down_len = 0;
+    transfer->slow = sim_chance(world, 2000);
+    list_append(&transfers->all, &transfer->node);
+    return transfer;
+}
+
+void transfer_must_be_complete(const struct transfer *transfer)
+{
+    static const char *const states[] = {"running", "done", "failed"};
+    if (transfer->end == TRANSFER_CALLER_RESETS ||
+        (transfer->caller == TRANSFER_DONE && transfer->answerer == TRANSFER_DONE))
+        return;
+    sim_fail(transfer->transfers->world,
+             "transfer %" PRIu64 " (%s, end %d%s): caller %s, answerer %s, up %" PRIu64
+             " of %" PRIu64 ", down %" PRIu64 " of %" PRIu64,
+             transfer->id, transfer->service->name, transfer->end, transfer->slow ? ", slow" : "",
+             states[transfer->caller], states[transfer->answerer], transfer->up_got,
+             transfer->up_len, transfer->down_got, transfer->down_len);
+}
