@@ -219,7 +219,7 @@ int io_post(struct io_loop *to, void (*fn)(struct io_loop *loop, void *arg), voi
 
 /* ---- The loop ---- */
 
-static void run_round(struct io_loop *loop)
+void loop_round(struct io_loop *loop)
 {
     bool wait = list_empty(&loop->ready) && !io_core_busy(&loop->core) && set_timer(loop);
     event_base_loop(loop->base, wait ? EVLOOP_ONCE : EVLOOP_ONCE | EVLOOP_NONBLOCK);
@@ -237,12 +237,12 @@ static void nothing(void *arg)
 void loop_run(struct io_loop *loop)
 {
     while (!loop->stopping)
-        run_round(loop);
+        loop_round(loop);
     struct io_timer end;
     io_timer_init(&end, loop, nothing, NULL);
     io_timer_set_in(&end, IO_LINGER_MS);
     while (loop->jobs > 0 || (io_timer_armed(&end) && !list_empty(&loop->lingering)))
-        run_round(loop);
+        loop_round(loop);
     io_timer_stop(&end);
 }
 
@@ -252,7 +252,7 @@ static struct event_base *new_base(void)
     if (config == NULL)
         return NULL;
     struct event_base *base = NULL;
-    if (event_config_require_features(config, EV_FEATURE_ET | EV_FEATURE_EARLY_CLOSE) == 0 &&
+    if (event_config_require_features(config, EV_FEATURE_ET) == 0 &&
         event_config_set_flag(config, EVENT_BASE_FLAG_NOLOCK | EVENT_BASE_FLAG_IGNORE_ENV) == 0)
         base = event_base_new_with_config(config);
     event_config_free(config);

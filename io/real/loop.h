@@ -66,6 +66,9 @@ void loop_free(struct io_loop *loop);
 /* Runs until loop->stopping, then winds down as io_real_run() says. */
 void loop_run(struct io_loop *loop);
 
+/* Waits until something happens, and calls what is to be called for it. */
+void loop_round(struct io_loop *loop);
+
 /* Hands a post to a loop, from any thread. */
 void loop_post(struct io_loop *loop, struct post *post);
 

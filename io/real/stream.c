@@ -52,11 +52,12 @@ ssize_t stream_read(struct io_stream *stream, void *buf, size_t len)
     do {
         got = recv(fd_of(stream), buf, len, 0);
     } while (got < 0 && errno == EINTR);
-    if (got > 0) {
-        /* Less than asked for: a further read would say so, and the next byte is a new edge. */
-        stream->drained = stream->tcp && (size_t)got < len && !stream->end_seen;
+    /*
+     * Less than asked for does not show that nothing is left: a reset may stand behind the bytes,
+     * and libevent's event for it is that of bytes that came on a socket that takes some.
+     */
+    if (got > 0)
         return got;
-    }
     if (got < 0 && errno == EAGAIN) {
         stream->drained = true;
         return IO_AGAIN;
@@ -254,7 +255,7 @@ static bool dispatch_opening(const struct io_loop *loop, struct io_stream *strea
     size_t queued = io_queued(stream);
     int error;
     if (stream->connecting)
-        error = what & (EV_READ | EV_WRITE | EV_CLOSED) ? finish_connect(stream) : IO_AGAIN;
+        error = what & (EV_READ | EV_WRITE) ? finish_connect(stream) : IO_AGAIN;
     else
         error = tls_filter_handshake(stream);
     if (error == IO_AGAIN)
@@ -284,9 +285,7 @@ static void dispatch(struct source *source, short what)
 {
     struct io_loop *loop = source->loop;
     struct io_stream *stream = container_of(source, struct io_stream, source);
-    if (what & EV_CLOSED)
-        stream->end_seen = true;
-    if (what & (EV_READ | EV_CLOSED))
+    if (what & EV_READ)
         stream->drained = false;
     if (stream->linger != NULL) {
         linger_dispatch(stream);
@@ -299,14 +298,16 @@ static void dispatch(struct source *source, short what)
         return;
     bool had_ended = stream->ended;
     stream->touched = false;
-    if (what & (EV_READ | EV_CLOSED | EV_TIMEOUT)) {
+    if (what & (EV_READ | EV_TIMEOUT)) {
         stream->handler->readable(stream->arg);
         if (!alive(loop, stream))
             return;
     }
-    if (error == 0 && (what & EV_READ) && (what & EV_WRITE) && (!stream->touched || had_ended))
+    bool told = stream->touched && stream->ended; /* io_read() has answered the error, if any */
+    if (error == 0 && (what & EV_READ) && (what & EV_WRITE) && (!stream->touched || had_ended)) {
         error = is_reset(stream) ? stream->error : 0;
-    bool told = stream->touched && stream->ended; /* io_read() has answered the error */
+        told = false;
+    }
     if (error != 0 && !told)
         stream->handler->failed(stream->arg, error);
 }
@@ -315,6 +316,5 @@ _Static_assert(sizeof(struct io_stream) <= 300, "100,000 idle streams are 30 MB"
 
 int stream_watch(struct io_stream *stream, struct io_loop *loop, int fd)
 {
-    return source_add(&stream->source, loop, fd,
-                      EV_READ | EV_WRITE | EV_CLOSED | EV_ET | EV_PERSIST, dispatch);
+    return source_add(&stream->source, loop, fd, EV_READ | EV_WRITE | EV_ET | EV_PERSIST, dispatch);
 }

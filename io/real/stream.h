@@ -25,10 +25,8 @@ struct io_stream {
     int error;    /* what the connection ended with, IO_E_* */
     bool tcp : 1; /* else a Unix socket */
     bool connecting : 1;
-    bool drained : 1; /* nothing to read until the next edge */
-    bool
-        end_seen : 1; /* the kernel told that the other side's end came; there may be bytes first */
-    bool ended : 1;   /* the end was read */
+    bool drained : 1;   /* nothing to read until the next edge */
+    bool ended : 1;     /* the end was read */
     bool finishing : 1; /* io_shutdown(): the end follows the queue */
     bool finished : 1;  /* the end is out */
     bool touched : 1;   /* the owner has read since the last edge */
