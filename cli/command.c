@@ -35,8 +35,9 @@ static const char overview_example[] =
     "  adit demo shows all of it on this machine. adit COMMAND --help explains a command.\n";
 
 const struct command *const command_all[] = {
-    &command_serve,      &command_publish, &command_keygen, &command_token_mint,
-    &command_token_show, &command_check,   &command_status, NULL,
+    &command_serve,      &command_publish,    &command_keygen,
+    &command_token_mint, &command_token_show, &command_check,
+    &command_status,     &command_demo,       NULL,
 };
 
 const struct command *command_find(const char *name)

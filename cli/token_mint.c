@@ -1,11 +1,10 @@
 #include "base/encode.h"
 #include "cli/command.h"
 #include "cli/keyfile.h"
+#include "cli/mint.h"
 #include "cli/process.h"
 #include "io/real/real.h"
 
-#include <adit/snitun_token.h>
-#include <jansson.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -98,29 +97,6 @@ static bool describe(const struct options *options, double wall_s, struct snitun
     return true;
 }
 
-/* The credential as JSON from malloc(), or NULL. */
-static char *format(const struct snitun_token *token, const char *text)
-{
-    char key[2 * sizeof token->keys.aes_key + 1];
-    char iv[2 * sizeof token->keys.aes_iv + 1];
-    hex_encode(token->keys.aes_key, sizeof token->keys.aes_key, key);
-    hex_encode(token->keys.aes_iv, sizeof token->keys.aes_iv, iv);
-    json_t *alias = json_array();
-    for (size_t i = 0; i < token->alias_count; i++) {
-        json_array_append_new(alias, json_string(token->aliases[i]));
-    }
-    json_t *credential =
-        json_pack("{ss, ss, ss, ss, si, ss, so, sI}", "token", text, "aes_key", key, "aes_iv", iv,
-                  "cipher", snitun_cipher_name(token->keys.cipher), "protocol_version",
-                  (int)token->keys.protocol_version, "hostname", token->hostname, "alias", alias,
-                  "valid", (json_int_t)token->valid);
-    char *json = credential == NULL ? NULL : json_dumps(credential, JSON_INDENT(2));
-    json_decref(credential);
-    wipe(key, sizeof key);
-    wipe(iv, sizeof iv);
-    return json;
-}
-
 static int give(const struct command *command, const struct options *options, struct io_loop *loop,
                 const char *json)
 {
@@ -136,22 +112,16 @@ static int mint(const struct command *command, const struct options *options, st
                 struct snitun_token *token)
 {
     struct snitun_keyring keyring = {0};
-    char text[SNITUN_TOKEN_MINT_MAX + 1];
     int status =
         keyfile_read(command, io_disk(loop), options_text(options, "fernet-key-file"), &keyring);
     if (status != EXIT_FINE) {
         return status;
     }
-    io_random(loop, token->keys.aes_key, sizeof token->keys.aes_key);
-    io_random(loop, token->keys.aes_iv, sizeof token->keys.aes_iv);
-    int error = snitun_token_mint(&keyring, io_wall_s(loop), token, io_random_fn, loop, text);
+    char why[OPTION_WHY_MAX];
+    char *json = mint_credential(loop, &keyring, token, why);
     snitun_keyring_wipe(&keyring);
-    if (error != 0) {
-        return command_failed(command, "%s", snitun_token_error_text(error));
-    }
-    char *json = format(token, text);
     if (json == NULL) {
-        return command_failed(command, "out of memory");
+        return command_failed(command, "%s", why);
     }
     status = give(command, options, loop, json);
     wipe(json, strlen(json));
