@@ -8,6 +8,8 @@
 
 enum { KEY_FILE_MAX = 16 * 1024 };
 
+static const size_t memory_default = (size_t)1024 * 1024 * 1024;
+
 void server_limits_default(struct server_limits *limits)
 {
     *limits = (struct server_limits){
@@ -19,7 +21,7 @@ void server_limits_default(struct server_limits *limits)
         .challenge_ms = 30000,
         .channel_idle_ms = 60 * 60 * 1000,
         .channels_per_peer = SNITUN_CHANNELS_MAX,
-        .memory = (size_t)1024 * 1024 * 1024,
+        .memory = memory_default,
     };
 }
 
@@ -70,7 +72,9 @@ struct snapshot *snapshot_new(struct io_loop *loop, const struct server_config *
     atomic_init(&snapshot->references, 1);
     snapshot->limits = config->limits;
     snapshot->drain_ms = config->drain_ms;
-    snapshot->memory_per_worker = config->limits.memory / workers;
+    if (snapshot->limits.memory == 0)
+        snapshot->limits.memory = memory_default;
+    snapshot->memory_per_worker = snapshot->limits.memory / workers;
     snapshot->trust_proxy =
         copy(config->trust_proxy, config->trust_proxy_count, sizeof(*config->trust_proxy));
     snapshot->trust_proxy_count = config->trust_proxy_count;
