@@ -18,7 +18,7 @@ enum {
     PORT_FIRST = 20000, /* below the ports that kernels give away by themselves */
     PORT_COUNT = 12000,
     PORT_TRIALS = 8,
-    LOOK_MS = 10,       /* how often the publisher's state is looked at */
+    LOOK_MS = 10,       /* how often the server's state is looked at */
     CONNECT_MS = 10000, /* until the publisher must be connected */
     NONCE_LEN = 16,
     PATH_TEXT_MAX = 64,
@@ -261,23 +261,49 @@ static const char *field(const json_t *status, const char *key)
     return text == NULL ? "-" : text;
 }
 
-static void on_look(void *arg)
+static bool serves(const json_t *state)
+{
+    const json_t *peers = json_object_get(state, "peers");
+    for (size_t i = 0; i < json_array_size(peers); i++) {
+        const json_t *peer = json_array_get(peers, i);
+        if (strcmp(field(peer, "hostname"), name) == 0 &&
+            strcmp(field(peer, "state"), "serving") == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* The publisher is connected when it has answered the challenge, but devices reach it only when the
+ * server has read that answer: so the server is asked. */
+static void on_server_status(void *arg, json_t *state)
 {
     struct demo *demo = arg;
-    json_t *status = publish_status(demo->publish);
     uint64_t waited_ms = io_now_ms(demo->loop) - demo->publish_since_ms;
-    if (strcmp(field(status, "state"), "connected") == 0) {
+    if (demo->stopping) {
+        json_decref(state);
+        return;
+    }
+    if (serves(state)) {
+        json_t *status = publish_status(demo->publish);
         say(demo, "publisher", "connected to %s as %s in %llu ms: %s, version %d",
             field(status, "server"), field(status, "hostname"), (unsigned long long)waited_ms,
             field(status, "cipher"),
             (int)json_integer_value(json_object_get(status, "protocol_version")));
+        json_decref(status);
         call(demo);
     } else if (waited_ms > CONNECT_MS) {
         fail(demo, "publisher", "it did not connect to the server");
     } else {
         io_timer_set_in(&demo->look, LOOK_MS);
     }
-    json_decref(status);
+    json_decref(state);
+}
+
+static void on_look(void *arg)
+{
+    struct demo *demo = arg;
+    server_status(demo->server, on_server_status, demo);
 }
 
 /* ---- Starting ---- */
