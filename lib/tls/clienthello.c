@@ -23,12 +23,12 @@ enum {
  * read that cannot be answered sets the verdict, and every read after it answers zero.
  */
 struct reader {
+    const uint8_t *start;
     const uint8_t *at;
     const uint8_t *end;
     size_t record_left;  /* bytes of the current record that were not read */
     size_t message_left; /* bytes of the message that were not read, as far as is known */
     size_t left;         /* bytes of the innermost vector that were not read */
-    size_t need;         /* with CLIENTHELLO_INCOMPLETE: missing bytes, at least */
     enum clienthello_verdict verdict;
 };
 
@@ -43,16 +43,22 @@ static void malformed(struct reader *reader)
         reader->verdict = CLIENTHELLO_MALFORMED;
 }
 
-/* The input has ended. What is missing at least is known: the message, in records of full size. */
-static void incomplete(struct reader *reader)
+/* The least length in all: what is left of the message comes in records of full size. */
+static size_t least_len(const struct reader *reader)
 {
-    size_t header_had = (size_t)(reader->end - reader->at);
     size_t outside = 0;
     if (reader->message_left > reader->record_left)
         outside = reader->message_left - reader->record_left;
     size_t records = (outside + RECORD_MAX - 1) / RECORD_MAX;
-    reader->need = reader->message_left + records * RECORD_HEADER_LEN - header_had;
-    reader->verdict = CLIENTHELLO_INCOMPLETE;
+    return (size_t)(reader->at - reader->start) + reader->message_left +
+           records * RECORD_HEADER_LEN;
+}
+
+/* To be asked wherever least_len() may have grown: after the headers of message and record. */
+static void check_len(struct reader *reader)
+{
+    if (reading(reader) && least_len(reader) > CLIENTHELLO_MAX)
+        reader->verdict = CLIENTHELLO_TOO_LONG;
 }
 
 /* The record's version is to be ignored (RFC 8446, 5.1). */
@@ -64,13 +70,14 @@ static void next_record(struct reader *reader)
         return;
     }
     if (had < RECORD_HEADER_LEN) {
-        incomplete(reader);
+        reader->verdict = CLIENTHELLO_INCOMPLETE;
         return;
     }
     reader->record_left = (size_t)reader->at[3] << 8 | reader->at[4];
     reader->at += RECORD_HEADER_LEN;
     if (reader->record_left == 0 || reader->record_left > RECORD_MAX)
         malformed(reader);
+    check_len(reader);
 }
 
 /* Copies the next len bytes to out; skips them where out is NULL. */
@@ -84,7 +91,7 @@ static void take(struct reader *reader, uint8_t *out, size_t len)
             continue;
         }
         if (reader->at == reader->end) {
-            incomplete(reader);
+            reader->verdict = CLIENTHELLO_INCOMPLETE;
             continue;
         }
         size_t piece = (size_t)(reader->end - reader->at);
@@ -232,6 +239,7 @@ static void read_client_hello(struct reader *reader, struct clienthello *hello)
         return;
     reader->message_left = message_len;
     reader->left = message_len;
+    check_len(reader);
 
     take(reader, NULL, 2 + RANDOM_LEN);
     size_t session_id_len = number(reader, 1);
@@ -260,6 +268,7 @@ enum clienthello_verdict clienthello_parse(const uint8_t *in, size_t len, struct
         len = CLIENTHELLO_MAX;
     struct cursor input = cursor_over(in, len);
     struct reader reader = {
+        .start = input.at,
         .at = input.at,
         .end = input.end,
         .message_left = HANDSHAKE_HEADER_LEN,
@@ -270,10 +279,9 @@ enum clienthello_verdict clienthello_parse(const uint8_t *in, size_t len, struct
         return hello->name_len > 0 ? CLIENTHELLO_OK : CLIENTHELLO_NO_SNI;
 
     memset(hello, 0, sizeof(*hello));
-    if (reader.verdict != CLIENTHELLO_INCOMPLETE)
-        return reader.verdict;
-    hello->need = len + reader.need;
-    return hello->need > CLIENTHELLO_MAX ? CLIENTHELLO_TOO_LONG : CLIENTHELLO_INCOMPLETE;
+    if (reader.verdict == CLIENTHELLO_INCOMPLETE)
+        hello->need = least_len(&reader);
+    return reader.verdict;
 }
 
 const char *clienthello_verdict_text(enum clienthello_verdict verdict)

@@ -604,8 +604,9 @@ static void a_length_past_the_limit_is_refused_as_soon_as_it_is_known(void **sta
     build_of_length(CLIENTHELLO_MAX + 1);
     assert_int_equal(parse(8, &out), CLIENTHELLO_INCOMPLETE);
     assert_int_equal(parse(9, &out), CLIENTHELLO_TOO_LONG);
-    memset(hello.at + 6, 0xff, 3);
+    memset(hello.at + 6, 0xff, hello.len - 6);
     assert_int_equal(parse(9, &out), CLIENTHELLO_TOO_LONG);
+    assert_int_equal(parse(hello.len, &out), CLIENTHELLO_TOO_LONG);
 }
 
 /* Reads as a caller would to whom one byte comes at a time; counts the calls. */
