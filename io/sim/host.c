@@ -177,3 +177,9 @@ void sim_host_jump_wall(struct sim_host *host, double jump_s)
     sim_fault(host->world, SIM_WALL_JUMP);
     host->wall_offset_s += jump_s;
 }
+
+double sim_host_wall_s(const struct sim_host *host)
+{
+    enum { START_S = 1800000000 };
+    return START_S + host->wall_offset_s + (double)host->world->now_us / 1e6;
+}

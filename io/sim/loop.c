@@ -231,9 +231,7 @@ void io_worker_join(struct io_loop *worker)
 
 double io_wall_s(const struct io_loop *loop)
 {
-    enum { START_S = 1800000000 };
-    const struct sim_host *host = loop->process->host;
-    return START_S + host->wall_offset_s + (double)host->world->now_us / 1e6;
+    return sim_host_wall_s(loop->process->host);
 }
 
 void io_random(struct io_loop *loop, void *buf, size_t len)

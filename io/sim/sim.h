@@ -157,6 +157,8 @@ void sim_host_set_unreachable(struct sim_host *host, bool unreachable);
 
 /* Nothing leaves or arrives for a while, nothing is lost. */
 void sim_host_stall(struct sim_host *host, uint64_t for_us);
+double sim_host_wall_s(const struct sim_host *host);
+
 /* Sets the wall clock forth or back. */
 void sim_host_jump_wall(struct sim_host *host, double jump_s);
 

@@ -192,7 +192,7 @@ void io_again(struct io_stream *stream)
  */
 static size_t give(struct io_stream *stream, const void *bytes, size_t len)
 {
-    ssize_t taken = stream->end == NULL ? 0 : tcp_write(stream->end, bytes, len);
+    ssize_t taken = stream->end == NULL ? IO_E_RESET : tcp_write(stream->end, bytes, len);
     if (taken < 0)
         return 0; /* the failure is told by itself */
     if ((size_t)taken < len && tcp_room(stream->end) > 0)

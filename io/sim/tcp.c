@@ -105,8 +105,12 @@ static void orphan_expired(void *arg)
 /* A closed end is finished when both directions are. */
 static void settle_orphan(struct tcp_end *end)
 {
-    if (end->state == TCP_OPEN && !end->held && end->fin_received && end->acked == end_offset(end))
-        gone(end);
+    if (end->state == TCP_OPEN && !end->held && end->acked == end_offset(end)) {
+        if (end->fin_received)
+            gone(end);
+        else if (end->orphan.slot == 0)
+            sim_event_in(&end->orphan, TCP_ORPHAN_MS * UINT64_C(1000));
+    }
     conn_settle(end->conn);
 }
 
@@ -118,11 +122,10 @@ void tcp_close(struct tcp_end *end)
     }
     end->held = false;
     tcp_set_owner(end, NULL, NULL);
-    if (end->state == TCP_CONNECTING || end->state == TCP_NONE) {
-        gone(end);
-    } else if (end->state == TCP_OPEN) {
+    if (end->state == TCP_OPEN)
         tcp_shutdown(end);
-    }
+    else
+        gone(end);
     settle_orphan(end);
 }
 

@@ -11,7 +11,7 @@
 #include <string.h>
 #include <unistd.h>
 
-static const struct scenario *const scenarios[] = {&scenario_echo};
+static const struct scenario *const scenarios[] = {&scenario_echo, &scenario_tunnel};
 
 enum {
     SCENARIO_COUNT = sizeof scenarios / sizeof scenarios[0],
@@ -64,6 +64,8 @@ static uint64_t run_seed(const struct scenario *scenario, uint64_t seed,
         printf("FAILED %s seed %" PRIu64 ": %s\n  again: %s --scenario %s --seeds %" PRIu64
                " --trace\n",
                scenario->name, seed, sim_failure(world), options->program, scenario->name, seed);
+        fflush(stdout);
+        return hash; /* the world stays as it broke off */
     }
     sim_world_free(world);
     fflush(stdout);
@@ -216,6 +218,6 @@ int main(int argc, char **argv)
     int status = run(&options);
     fflush(stdout);
     if (status != 0)
-        _exit(status); /* a run that broke off leaves its world as it was: no leaks to tell */
+        _exit(status); /* worlds that broke off are no leaks to tell */
     return 0;
 }

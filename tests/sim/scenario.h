@@ -17,5 +17,6 @@ struct scenario {
 };
 
 extern const struct scenario scenario_echo;
+extern const struct scenario scenario_tunnel;
 
 #endif

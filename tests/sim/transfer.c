@@ -31,6 +31,18 @@ void transfer_bytes(const struct transfer *transfer, enum transfer_direction dir
     }
 }
 
+/* Bytes for a caller whom no answerer knows of yet. */
+static void got_refusal(struct transfer *transfer, const uint8_t *bytes, size_t len)
+{
+    const struct service *service = transfer->service;
+    if (len > service->refusal_len - transfer->refusal_got ||
+        memcmp(bytes, service->refusal + transfer->refusal_got, len) != 0)
+        sim_fail(transfer->transfers->world, "transfer %" PRIu64 ": bytes came from nowhere",
+                 transfer->id);
+    else
+        transfer->refusal_got += len;
+}
+
 void transfer_got(struct transfer *transfer, enum transfer_direction direction,
                   const uint8_t *bytes, size_t len)
 {
@@ -38,6 +50,10 @@ void transfer_got(struct transfer *transfer, enum transfer_direction direction,
     uint64_t *got = direction == TRANSFER_UP ? &transfer->up_got : &transfer->down_got;
     uint64_t sent = direction == TRANSFER_UP ? transfer->up_sent : transfer->down_sent;
     struct sim_world *world = transfer->transfers->world;
+    if (!transfer->answered) {
+        got_refusal(transfer, bytes, len);
+        return;
+    }
     while (len > 0) {
         uint8_t expected[CHECK_LEN];
         size_t part = len < CHECK_LEN ? len : CHECK_LEN;

@@ -32,6 +32,8 @@ struct service {
     const char *name;
     uint8_t preamble[TRANSFER_PREAMBLE_MAX];
     size_t preamble_len;
+    const uint8_t *refusal; /* what a caller may get instead of an answerer; NULL = nothing */
+    size_t refusal_len;
 };
 
 struct transfers {
@@ -55,6 +57,7 @@ struct transfer {
     uint64_t up_got;
     uint64_t down_sent;
     uint64_t down_got;
+    size_t refusal_got;
     bool slow;     /* the caller reads a little at a time */
     bool answered; /* an answerer has read the header */
     enum transfer_state caller;
