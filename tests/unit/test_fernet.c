@@ -6,6 +6,8 @@
 #include <string.h>
 
 #include <cmocka.h>
+#include <openssl/evp.h>
+#include <openssl/hmac.h>
 
 /* generate.json and verify.json of github.com/fernet/spec. */
 static const char spec_secret[] = "cw_0x689RpI-jtRR7oE8h_eQsKImvJapLeSbXpwF4e4=";
@@ -110,6 +112,51 @@ static void another_signing_key_makes_it_foreign(void **state)
     assert_int_equal(fernet_open(key, token, len, plain, &plain_len), FERNET_E_FOREIGN);
 }
 
+/* Makes a changed token authentic again. */
+static void sign(const uint8_t key[FERNET_KEY_LEN], uint8_t *token, size_t len)
+{
+    unsigned mac_len = 32;
+    assert_non_null(HMAC(EVP_sha256(), key, 16, token, len - 32, token + len - 32, &mac_len));
+}
+
+static void another_version_is_foreign_whoever_signed_it(void **state)
+{
+    (void)state;
+    uint8_t key[FERNET_KEY_LEN];
+    uint8_t token[128];
+    uint8_t plain[128];
+    size_t plain_len;
+    read_key(key);
+    size_t len = read_token(token);
+    sign(key, token, len);
+    assert_int_equal(fernet_open(key, token, len, plain, &plain_len), FERNET_OK);
+    token[0] = 0x81;
+    sign(key, token, len);
+    assert_int_equal(fernet_open(key, token, len, plain, &plain_len), FERNET_E_FOREIGN);
+}
+
+/* Of the one block, 5 bytes are text and 11 padding; a bit of the IV is a bit of the block. */
+static void every_byte_of_padding_is_looked_at(void **state)
+{
+    (void)state;
+    uint8_t key[FERNET_KEY_LEN];
+    uint8_t token[128];
+    uint8_t plain[128];
+    size_t plain_len;
+    read_key(key);
+    size_t len = read_token(token);
+    for (size_t at = 0; at < FERNET_IV_LEN; at++) {
+        token[9 + at] ^= 0x40;
+        sign(key, token, len);
+        assert_int_equal(fernet_open(key, token, len, plain, &plain_len),
+                         at < 5 ? FERNET_OK : FERNET_E_PADDING);
+        token[9 + at] ^= 0x40;
+    }
+    token[9 + 15] ^= 11; /* no padding at all */
+    sign(key, token, len);
+    assert_int_equal(fernet_open(key, token, len, plain, &plain_len), FERNET_E_PADDING);
+}
+
 /* Right signature, wrong decryption key: the padding shows it, with this token. */
 static void wrong_padding_under_a_right_signature_is_told_apart(void **state)
 {
@@ -139,6 +186,8 @@ int main(void)
         cmocka_unit_test(every_length_comes_back),
         cmocka_unit_test(any_flipped_bit_makes_it_foreign),
         cmocka_unit_test(another_signing_key_makes_it_foreign),
+        cmocka_unit_test(another_version_is_foreign_whoever_signed_it),
+        cmocka_unit_test(every_byte_of_padding_is_looked_at),
         cmocka_unit_test(wrong_padding_under_a_right_signature_is_told_apart),
         cmocka_unit_test(lengths_are_57_and_whole_blocks_at_least_one),
     };

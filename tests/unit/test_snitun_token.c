@@ -388,8 +388,8 @@ static void a_wrong_hostname_is_refused(void **state)
         "\"-a.example\"",
         "\"a b\"",
         "\"a\\u0000.example\"",
-        "\"b\xc3\xbc"
-        "cher.example\"",
+        ("\"b\xc3\xbc"
+         "cher.example\""),
         "\"a/b\"",
         "\"*.example\"",
         "\"aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa.example\""};
