@@ -57,13 +57,22 @@ static uint32_t segment_len(struct tcp_end *end)
     return (uint32_t)len;
 }
 
+/* The window is closed: whoever shut it may be gone without a word. */
+static void probe_later(struct tcp_end *end)
+{
+    if (end->sent == end->acked && end->retry.slot == 0)
+        sim_event_in(&end->retry, RETRY_MIN_US);
+}
+
 static void pump(struct tcp_end *end)
 {
     while (end->state == TCP_OPEN && end->sent < end_offset(end)) {
         uint32_t len = end->sent < end->written ? segment_len(end) : 0;
         bool fin = end->fin && end->sent + len == end->written;
-        if (len == 0 && !fin)
+        if (len == 0 && !fin) {
+            probe_later(end);
             return;
+        }
         struct packet packet = {.kind = PACKET_DATA, .offset = end->sent, .len = len, .fin = fin};
         end->sent += len + (fin ? 1 : 0);
         send_packet(end, packet);
@@ -184,7 +193,7 @@ static void retry(void *arg)
         end->lossy = false;
         return;
     }
-    if (end->retries == TCP_DATA_RETRIES_MAX) {
+    if (end->retries >= (end->held ? TCP_DATA_RETRIES_MAX : TCP_ORPHAN_RETRIES_MAX)) {
         tcp_fail(end, IO_E_TIMEOUT);
         return;
     }

@@ -12,9 +12,10 @@
 #include "io/sim/wire.h"
 
 enum {
-    TCP_SYN_RETRIES_MAX = 6,   /* 127 s in all, as in Linux */
-    TCP_DATA_RETRIES_MAX = 15, /* about 15 minutes */
-    TCP_ORPHAN_MS = 60000,     /* a closed end waits so long for the other's end */
+    TCP_SYN_RETRIES_MAX = 6,    /* 127 s in all, as in Linux */
+    TCP_DATA_RETRIES_MAX = 15,  /* about 15 minutes */
+    TCP_ORPHAN_RETRIES_MAX = 8, /* where no process holds the end any more */
+    TCP_ORPHAN_MS = 60000,      /* a closed end waits so long for the other's end */
 };
 
 /* What a socket tells its owner. */
