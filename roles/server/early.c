@@ -20,6 +20,7 @@ struct early {
     size_t len;
     size_t room;
     size_t skip; /* the PROXY header's length */
+    size_t need; /* bytes before another look can tell more */
     unsigned token_trials;
     enum door door;
     bool may_have_header;
@@ -106,6 +107,7 @@ static void read_hello(struct early *early, const uint8_t *bytes, size_t len, si
         break;
     case CLIENTHELLO_INCOMPLETE:
         io_timer_set(&early->timer, early->since_ms + early->worker->settings->limits.hello_ms);
+        early->need = early->skip + hello.need;
         keep(early, bytes - early->skip, kept);
         break;
     case CLIENTHELLO_NO_SNI:
@@ -171,8 +173,9 @@ static bool read_proxy_header(struct early *early, const uint8_t *bytes, size_t 
 {
     struct server_worker *worker = early->worker;
     struct proxyheader header;
+    enum proxyheader_verdict verdict = proxyheader_parse(bytes, len, &header, &early->skip);
 
-    switch (proxyheader_parse(bytes, len, &header, &early->skip)) {
+    switch (verdict) {
     case PROXYHEADER_NONE:
         early->skip = 0;
         early->may_have_header = false;
@@ -184,7 +187,7 @@ static bool read_proxy_header(struct early *early, const uint8_t *bytes, size_t 
     case PROXYHEADER_OK:
         break;
     default:
-        refuse(early, REFUSED_PROXY_HEADER, "malformed or over-long PROXY header");
+        refuse(early, REFUSED_PROXY_HEADER, proxyheader_verdict_text(verdict));
         return false;
     }
     early->may_have_header = false;
@@ -233,7 +236,10 @@ static void on_readable(void *arg)
         forget(early);
         return;
     }
-    judge(early, scratch, early->len + (size_t)got);
+    if (early->len + (size_t)got < early->need)
+        keep(early, scratch, early->len + (size_t)got);
+    else
+        judge(early, scratch, early->len + (size_t)got);
 }
 
 static void on_failed(void *arg, int error)
