@@ -224,7 +224,8 @@ enum io_relay_stop io_relay(struct io_stream *from, struct io_stream *to, size_t
 /*
  * Takes a stream off its loop, unread bytes and address included, so that another loop can attach
  * it (after io_post). Nothing may be queued. A parcel that nobody attaches must be discarded.
- * NULL without memory: the stream is as before. io_attach calls `readable` in its next round.
+ * NULL without memory: the stream is as before. io_attach() takes the parcel, also when it fails
+ * and answers NULL, and calls `readable` in its next round.
  */
 struct io_parcel;
 struct io_parcel *io_detach(struct io_stream *stream);
