@@ -92,17 +92,15 @@ static bool take_trusted(void *arg, X509 *certificate, int index)
     return X509_STORE_add_cert(SSL_CTX_get_cert_store(arg), certificate) == 1;
 }
 
-static bool take_key(SSL_CTX *context, const char *pem)
+/* The first key of a PEM text; NULL when there is none, or none without a password. */
+static EVP_PKEY *read_key(const char *pem)
 {
     BIO *bio = BIO_new_mem_buf(pem, -1);
     if (bio == NULL)
-        return false;
+        return NULL;
     EVP_PKEY *key = PEM_read_bio_PrivateKey(bio, NULL, no_password, NULL);
     BIO_free(bio);
-    bool good = key != NULL && SSL_CTX_use_PrivateKey(context, key) == 1 &&
-                SSL_CTX_check_private_key(context) == 1;
-    EVP_PKEY_free(key);
-    return good;
+    return key;
 }
 
 static int select_alpn(SSL *ssl, const unsigned char **out, unsigned char *out_len,
@@ -161,7 +159,15 @@ struct io_tls *io_tls_server_new(const char *cert_pem, const char *key_pem, char
         explain("certificate", why, why_len);
         goto err;
     }
-    if (!take_key(tls->context, key_pem)) {
+    EVP_PKEY *key = read_key(key_pem);
+    if (key == NULL) {
+        ERR_clear_error();
+        snprintf(why, why_len, "private key: none found, not PEM, or encrypted");
+        goto err;
+    }
+    bool matches = SSL_CTX_use_PrivateKey(tls->context, key) == 1;
+    EVP_PKEY_free(key);
+    if (!matches) {
         explain("private key", why, why_len);
         goto err;
     }

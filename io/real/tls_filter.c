@@ -106,6 +106,9 @@ void tls_filter_free(struct io_stream *stream)
 {
     struct tls_filter *filter = stream->tls;
     chain_clear(&filter->early, &stream->source.loop->core.pool);
+    /* Else OpenSSL forgets the session, as if it had failed. */
+    if (filter->error != IO_E_TLS)
+        SSL_set_shutdown(filter->ssl, SSL_SENT_SHUTDOWN);
     SSL_free(filter->ssl);
     io_tls_unref(filter->tls);
     free(filter);
