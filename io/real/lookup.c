@@ -103,9 +103,10 @@ struct io_lookup *io_lookup(struct io_loop *loop, const char *host, uint16_t por
         lookup->count = 1;
     } else {
         memcpy(lookup->host, host, strlen(host) + 1);
-        lookup->error = helpers_submit(loop->helpers, loop, &lookup->job);
-        if (lookup->error == 0)
-            return lookup;
+        int error = helpers_submit(loop->helpers, loop, &lookup->job);
+        if (error == 0)
+            return lookup; /* a helper's from now on */
+        lookup->error = error;
     }
     io_task_queue(&lookup->answer);
     return lookup;
