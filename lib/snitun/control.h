@@ -1,6 +1,6 @@
 /*
- * Control frames that wait for snitun_control(): first the handshake's unit, then pongs, our ping,
- * CLOSE for refused channels, then what channels have to say, first come, first served. Nothing
+ * Control frames that wait for snitun_control(): first the handshake's unit, then pongs, CLOSE for
+ * refused channels, our ping, then what channels have to say, first come, first served. Nothing
  * here grows with what the other side sends: answers are counted, and a channel says at most one
  * of each, of which only the newest state of PAUSE and RESUME counts.
  */
