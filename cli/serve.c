@@ -1,3 +1,4 @@
+#include "cli/memory.h"
 #include "cli/service.h"
 
 #include "roles/server/server.h"
@@ -5,7 +6,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { HOUR_MS = 60 * 60 * 1000, DAY_MS = 24 * HOUR_MS };
+enum {
+    HOUR_MS = 60 * 60 * 1000,
+    DAY_MS = 24 * HOUR_MS,
+    MEMORY_SHARE = 4, /* one part in so many of the memory is for queues */
+};
 
 static const struct option_spec specs[] = {
     {.name = "listen",
@@ -112,7 +117,8 @@ static const struct option_spec specs[] = {
      .max = 1ULL << 50,
      .fallback = "0",
      .help = "Bytes that may wait in queues, all workers together; beyond it the greediest "
-             "connection is closed. 0 is a quarter of the machine's memory."},
+             "connection is closed. 0 is a quarter of the memory of the "
+             "machine or of the control group."},
     {.name = NULL},
 };
 
@@ -128,6 +134,9 @@ static void limits_of(const struct options *options, struct server_limits *limit
     limits->channel_idle_ms = (uint32_t)options_number(options, "channel-idle");
     limits->channels_per_peer = (uint32_t)options_number(options, "channels-per-peer");
     limits->memory = options_number(options, "memory");
+    if (limits->memory == 0) {
+        limits->memory = memory_total("", memory_of_machine()) / MEMORY_SHARE;
+    }
 }
 
 static void config_clear(struct server_config *config)

@@ -242,7 +242,7 @@ static int drop_privileges(struct service *service)
     }
     if (service->user.found && service->user.uid != 0) {
         log_event(service->loop, LOG_INFO, "user", "runs as %s", service->user.name);
-    } else if (process_is_root()) {
+    } else if (process_is_root() && options_count(&service->options, "user") == 0) {
         log_event(service->loop, LOG_WARN, "user",
                   "runs as root: there is no user adit, and --user was not given");
     }

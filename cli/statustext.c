@@ -167,21 +167,31 @@ static void print_rest(struct page *page, size_t left)
     }
 }
 
+/* Counts a table's blank line and heading; false when there is no room for an entry below them. */
+static bool begin_table(struct page *page)
+{
+    if (page->max_lines != 0 && page->lines + 3 > page->max_lines) {
+        return false;
+    }
+    page->lines += 2;
+    return true;
+}
+
 /* How many entries of a table fit, so that a line is left to say how many do not. */
 static size_t entries_that_fit(const struct page *page, size_t count)
 {
     if (page->max_lines == 0) {
         return count;
     }
-    size_t room = page->max_lines > page->lines ? page->max_lines - page->lines : 0;
-    return count <= room ? count : (room > 0 ? room - 1 : 0);
+    size_t room = page->max_lines - page->lines;
+    return count <= room ? count : room - 1;
 }
 
 static void print_peers(struct page *page, const json_t *now, const json_t *before)
 {
     const json_t *peers = json_object_get(now, "peers");
     size_t count = json_array_size(peers);
-    if (count == 0 || !begin_line(page) || !begin_line(page)) {
+    if (count == 0 || !begin_table(page)) {
         return;
     }
     fprintf(page->out, "\n%-32s %-22s %-11s %2s %8s %8s  %s\n", "HOST NAME", "FROM", "CIPHER", "V",
@@ -207,7 +217,7 @@ static void print_channels(struct page *page, const json_t *now, const json_t *b
 {
     const json_t *channels = json_object_get(now, "channels");
     size_t count = json_array_size(channels);
-    if (count == 0 || !begin_line(page) || !begin_line(page)) {
+    if (count == 0 || !begin_table(page)) {
         return;
     }
     fprintf(page->out, "\n%-40s %8s  %s\n", "CALLER", "OPEN", "RECEIVED, SENT");
