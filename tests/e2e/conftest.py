@@ -75,6 +75,11 @@ class Server:
     def address(self):
         return join(self.host, self.port)
 
+    def wait_served(self, name, after=0):
+        """Until the server has taken a peer: the peer itself knows only that it has answered."""
+        said = rf" peer: {name} " if self.kind == "adit" else f'"peer", "hostname": "{name}"'
+        self.process.wait_for(f"(?i){said}", after=after)
+
 
 class Programs:
     """Starts programs for one test and ends them with it."""
@@ -143,10 +148,13 @@ class Programs:
         """`adit publish`; server is a Server or an address."""
         address = server if isinstance(server, str) else server.address
         path = cred if isinstance(cred, pathlib.Path) else self.credential_file(cred)
+        mark = server.process.mark() if isinstance(server, Server) else 0
         process = self.role("publish", "--server", address, "--credential", path, "--to", to,
                             *flags, name=name)
         if wait:
             process.wait_for(r"\bconnected\b")
+        if wait and isinstance(server, Server):
+            server.wait_served(json.loads(path.read_text())["hostname"], mark)
         return process
 
     def peer_server(self, host="127.0.0.1"):
@@ -160,6 +168,7 @@ class Programs:
         process = self.python(harness.PEER, "client", "--server", server.address, "--credential",
                               self.credential_file(cred), "--to", to, name="peer client")
         process.wait_for("connected")
+        server.wait_served(cred["hostname"])
         return process
 
     def nginx(self, config, port):
@@ -189,6 +198,8 @@ class Programs:
         wrong = []
         for endpoint in self.endpoints:
             endpoint.close()
+        for wire in list(harness.Wire.open):
+            wire.close()
         for process in reversed(self.all):
             if not process.running():
                 process.wait_exit()

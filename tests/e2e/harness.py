@@ -5,6 +5,7 @@ import os
 import pathlib
 import queue
 import re
+import select
 import signal
 import socket
 import ssl
@@ -12,6 +13,7 @@ import subprocess
 import sys
 import threading
 import time
+import weakref
 
 HANG_S = 30
 ROOT = pathlib.Path(__file__).resolve().parents[2]
@@ -177,7 +179,10 @@ def join(host, port):
 class Wire:
     """A connected socket that says what is missing."""
 
+    open = weakref.WeakSet()
+
     def __init__(self, sock):
+        Wire.open.add(self)
         self.sock = sock
         sock.settimeout(HANG_S)
 
@@ -238,6 +243,10 @@ class Wire:
         except ConnectionResetError:
             pass
         return b"".join(parts)
+
+    def readable(self):
+        """Whether there are bytes, or the end, right now."""
+        return bool(select.select([self.sock], [], [], 0)[0])
 
     def shutdown(self):
         self.sock.shutdown(socket.SHUT_WR)
@@ -369,7 +378,8 @@ def in_thread(function, *args):
 
 def client_hello(name, alpn=("http/1.1",)):
     """A real ClientHello, from OpenSSL."""
-    context = ssl.create_default_context()
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname = False
     if alpn:
         context.set_alpn_protocols(list(alpn))
     out = ssl.MemoryBIO()

@@ -16,7 +16,7 @@ from wire import connect_peer, credential
 
 
 def test_sighup_takes_a_new_key_and_keeps_every_connection(programs):
-    site = Site(programs)
+    site = Site(programs, "--token-timeout", "300ms")
     fresh = Fernet.generate_key().decode()
     cred = credential(fresh, NAME)
     with site.dial() as wire:
@@ -66,7 +66,7 @@ def test_sighup_takes_a_new_route_of_the_file(programs):
 
 def test_sigterm_drains(programs):
     """It accepts nobody, closes the peer without channels, lets the other end its last one."""
-    server = programs.serve(drain="20s")
+    server = programs.serve(drain="6s")
     busy = connect_peer(server.host, server.port, credential(programs.key, NAME))
     idle = connect_peer(server.host, server.port, credential(programs.key, "idle.example"))
     busy.ping()

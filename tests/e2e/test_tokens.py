@@ -98,7 +98,7 @@ def test_a_credential_from_standard_input_works(programs):
     lambda key: credential("A" * 42 + "A=", NAME),
 ], ids=["expired", "foreign"])
 def test_a_refused_credential_is_a_clear_line_and_no_end(programs, make):
-    server = programs.serve()
+    server = programs.serve("--token-timeout", "300ms")
     process = programs.publish(server, make(programs.key), "127.0.0.1:1", wait=False)
     process.wait_for(r"(?i)refused|expired|closed")
     assert process.running()

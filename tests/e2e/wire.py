@@ -15,9 +15,9 @@ NEW, DATA, CLOSE, PING, PAUSE, RESUME = 0x01, 0x02, 0x04, 0x08, 0x16, 0x32
 HEADER = 32
 
 
-def credential(key, hostname, cipher="aes-gcm-siv", version=2, valid=86400, alias=(), **payload):
-    """A credential as `adit token mint` prints it; payload overrides single fields of the token,
-    None leaves one out."""
+def credential(key, hostname, cipher="aes-gcm-siv", version=2, valid=86400, alias=(), payload=None):
+    """A credential as `adit token mint` prints it; payload overrides fields of the token, None
+    leaves one out."""
     made = peer.credential(types.SimpleNamespace(key=key, hostname=hostname, alias=list(alias),
                                                  cipher=cipher, version=version, valid=valid))
     if payload:
