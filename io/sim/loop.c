@@ -9,6 +9,8 @@ enum {
     WAKE_MAX_US = 60,         /* between an event and the round that sees it */
     SLOW_MAX_US = 150 * 1000, /* the same where something held the loop */
     JOIN_ROUNDS_MAX = 10000,  /* a worker that is joined has nothing more to do than that */
+    EMPTY_ROUNDS_MAX = 5000,  /* in a second: more of them are a busy loop */
+    SECOND_US = 1000 * 1000,
 };
 
 struct post {
@@ -165,9 +167,25 @@ size_t loop_posts(const struct io_loop *loop)
 
 /* ---- Rounds ---- */
 
+/* Rounds without a cause from outside may not come without end. */
+static void watch_for_busy_loop(struct io_loop *loop)
+{
+    struct sim_world *world = loop_world(loop);
+    if (!list_empty(&loop->posts) || !list_empty(&loop->ready))
+        return;
+    if (world->now_us - loop->empty_since_us >= SECOND_US) {
+        loop->empty_since_us = world->now_us;
+        loop->empty_rounds = 0;
+    }
+    if (++loop->empty_rounds > EMPTY_ROUNDS_MAX)
+        sim_fail(world, "%s: a busy loop, %u rounds without a cause in a second",
+                 loop->process->host->name, loop->empty_rounds);
+}
+
 static void round_once(struct io_loop *loop)
 {
     struct sim_world *world = loop_world(loop);
+    watch_for_busy_loop(loop);
     loop->in_round = true;
     io_core_set_now(&loop->core, world->now_us / 1000);
     bool posts_first = sim_chance(world, 5000);

@@ -1,5 +1,6 @@
 #include "io/sim/port.h"
 
+#include <assert.h>
 #include <stdlib.h>
 
 enum { BACKLOG_DEFAULT = 128 };
@@ -95,6 +96,7 @@ enum port_verdict port_request(struct tcp_end *end)
 void port_queue(struct tcp_end *end)
 {
     struct port *port = find(end->host, &end->addr);
+    assert(port != NULL); /* port_request() took the connection */
     list_append(&port->queue, &end->queued);
     port->queue_len++;
     sim_trace(end->host->world, "queued", port->addr.port, port->queue_len, 0);

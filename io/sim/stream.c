@@ -314,14 +314,15 @@ void io_close(struct io_stream *stream)
 /* ---- What the loop tells ---- */
 
 /*
- * Bytes that came before a reset are still the owner's to read; a read then answers the error.
- * Without such bytes the owner hears of it by `failed`, or by `readable` and a read before that.
+ * Bytes that came before a reset are still the owner's to read, unless sending finds it out first;
+ * a read then answers the error. Without such bytes the owner hears of it by `failed`, or by
+ * `readable` and a read before that.
  */
 static bool failure_is_due(struct io_stream *stream)
 {
     if (stream->told_failed || !broken(stream))
         return false;
-    if (stream->end != NULL && tcp_readable(stream->end) > 0)
+    if (stream->end != NULL && tcp_readable(stream->end) > 0 && stream->queue.len == 0)
         return false;
     if (stream->connected && sim_chance(loop_world(stream->loop), 5000)) {
         note(stream, TCP_FAILED | TCP_READABLE);
@@ -391,7 +392,8 @@ struct io_parcel {
 
 struct io_parcel *io_detach(struct io_stream *stream)
 {
-    assert(stream->queue.len == 0 && stream->connected && stream->tls == NULL);
+    if (stream->queue.len > 0 || stream->tls != NULL)
+        return NULL;
     struct io_parcel *parcel = world_alloc(sizeof *parcel);
     struct pool *pool = &stream->loop->core.pool;
     parcel->process = stream->loop->process;
@@ -435,7 +437,7 @@ struct io_stream *io_attach(struct io_loop *loop, struct io_parcel *parcel,
 void io_parcel_discard(struct io_parcel *parcel)
 {
     if (parcel->end != NULL)
-        tcp_close(parcel->end);
+        tcp_reset(parcel->end);
     process_drop_file(parcel->process);
     parcel_free(parcel);
 }
