@@ -83,7 +83,7 @@ static char *complete_path(const struct reader *reader, const struct option_spec
     bool word = ((spec->traits & OPTION_STDIN) != 0 && strcmp(text, "-") == 0) ||
                 ((spec->traits & OPTION_NONE) != 0 && strcmp(text, "none") == 0);
     bool path = spec->kind == OPTION_FILE || spec->kind == OPTION_SECRET;
-    if (!path || word || text[0] == '/' || text[0] == '\0') {
+    if (!path || word || text[0] == '/' || text[0] == '\0' || strcmp(reader->directory, ".") == 0) {
         return strdup(text);
     }
     size_t room = strlen(reader->directory) + 1 + strlen(text) + 1;
@@ -177,11 +177,11 @@ static void report_unknown(struct reader *reader, const yaml_node_t *node, const
     const struct option_spec *flag = options_by_key(table, key);
     if (flag != NULL) {
         snprintf(what, sizeof what, "is a flag (--%s), not a key of a file", flag->name);
-    } else if (meant.best != NULL) {
-        snprintf(what, sizeof what, "no such key; did you mean %s?", meant.best);
     } else if (other != NULL) {
         snprintf(what, sizeof what, "no such key: it belongs to role %s, and this file's is %s",
                  other->name, reader->role->name);
+    } else if (meant.best != NULL) {
+        snprintf(what, sizeof what, "no such key; did you mean %s?", meant.best);
     } else {
         snprintf(what, sizeof what, "no such key of role %s", reader->role->name);
     }

@@ -78,6 +78,11 @@ void process_give(const char *path, const struct process_user *user)
     }
 }
 
+bool process_can_read(const char *path)
+{
+    return access(path, R_OK) == 0;
+}
+
 void process_no_new_privileges(void)
 {
     prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
@@ -126,12 +131,12 @@ bool process_control_path(const char *role, char *out, size_t out_len)
     return (size_t)len < out_len;
 }
 
-static bool make_one(const char *path, bool last, const struct process_user *owner)
+static bool make_one(const char *path, const struct process_user *owner)
 {
     if (mkdir(path, 0700) != 0) {
         return errno == EEXIST;
     }
-    return !last || owner == NULL || !owner->found || chown(path, owner->uid, owner->gid) == 0;
+    return owner == NULL || !owner->found || chown(path, owner->uid, owner->gid) == 0;
 }
 
 bool process_make_directory(const char *file, const struct process_user *owner,
@@ -147,7 +152,7 @@ bool process_make_directory(const char *file, const struct process_user *owner,
     for (char *slash = strchr(path + 1, '/'); end != NULL && slash != NULL && slash <= end;
          slash = strchr(slash + 1, '/')) {
         *slash = '\0';
-        if (!make_one(path, slash == end, owner)) {
+        if (!make_one(path, owner)) {
             snprintf(why, OPTION_WHY_MAX, "%.200s: %s", path, strerror(errno));
             return false;
         }

@@ -28,6 +28,9 @@ int process_user_find(const struct command *command, const char *name, struct pr
 /* Becomes the user, with no other group, for good. False with why. */
 bool process_user_become(const struct process_user *user, char why[OPTION_WHY_MAX]);
 
+/* True when this process, as it is now, can read the file. */
+bool process_can_read(const char *path);
+
 /* From now on no program that this process starts can gain privileges. Before any thread. */
 void process_no_new_privileges(void);
 
@@ -46,8 +49,8 @@ void process_notify(const char *state);
  */
 bool process_control_path(const char *role, char *out, size_t out_len);
 
-/* Makes the directories of a file's path that are missing, mode 0700; the last one belongs to
- * `owner` where that is found. False with why. */
+/* Makes the directories of a file's path that are missing, mode 0700, for `owner` where that is
+ * found; owner may be NULL. False with why. */
 bool process_make_directory(const char *file, const struct process_user *owner,
                             char why[OPTION_WHY_MAX]);
 

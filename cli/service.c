@@ -1,5 +1,6 @@
 #include "cli/service.h"
 
+#include "base/encode.h"
 #include "cli/config.h"
 #include "cli/process.h"
 #include "io/real/real.h"
@@ -130,7 +131,8 @@ static int reload(struct service *service, char *why, size_t why_len)
     int result = -1;
     if (!read_options(service, service->loop, &options, &report)) {
         log_report(service, &report);
-        snprintf(why, why_len, "the configuration file has %zu mistakes", report.mistakes);
+        snprintf(why, why_len, "the configuration file has %zu %s", report.mistakes,
+                 report.mistakes == 1 ? "mistake" : "mistakes");
     } else if (options_missing(&options) != NULL) {
         snprintf(why, why_len, "%s is missing", options_missing(&options)->name);
         options_clear(&options);
@@ -233,6 +235,18 @@ static int open_control(struct service *service)
     return asked == NULL ? EXIT_FINE : EXIT_FAILED;
 }
 
+/* What was read as root must be readable for the user too, or it cannot be read again. */
+static void warn_of_unreadable(struct service *service, const struct option_spec *spec)
+{
+    const struct option_value *value = options_value(&service->options, spec->name, 0);
+    if (value != NULL && strcmp(value->text, "-") != 0 && !process_can_read(value->text)) {
+        char shown[256];
+        log_event(
+            service->loop, LOG_WARN, "user", "%s is not readable for user %s: a reload will fail",
+            text_escape(value->text, strlen(value->text), shown, sizeof shown), service->user.name);
+    }
+}
+
 static int drop_privileges(struct service *service)
 {
     char why[OPTION_WHY_MAX];
@@ -242,6 +256,13 @@ static int drop_privileges(struct service *service)
     }
     if (service->user.found && service->user.uid != 0) {
         log_event(service->loop, LOG_INFO, "user", "runs as %s", service->user.name);
+        const struct option_table *table = &service->command->table;
+        for (const struct option_spec *s = options_next(table, NULL); s != NULL;
+             s = options_next(table, s)) {
+            if (s->kind == OPTION_SECRET) {
+                warn_of_unreadable(service, s);
+            }
+        }
     } else if (process_is_root() && options_count(&service->options, "user") == 0) {
         log_event(service->loop, LOG_WARN, "user",
                   "runs as root: there is no user adit, and --user was not given");

@@ -93,7 +93,8 @@ static bool describe(const struct options *options, double wall_s, struct snitun
     token->keys.cipher = (enum snitun_cipher)snitun_cipher_by_name(options_text(options, "cipher"));
     token->keys.protocol_version = (uint8_t)options_number(options, "protocol-version");
     /* Whole seconds: the credential says the same number. */
-    token->valid = (double)((uint64_t)wall_s + options_number(options, "valid") / 1000);
+    uint64_t valid_for_s = options_number(options, "valid") / 1000;
+    token->valid = (double)((uint64_t)wall_s + valid_for_s);
     return true;
 }
 
