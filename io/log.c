@@ -116,19 +116,25 @@ void log_init(struct io_core *core, log_sink_fn *sink, void *sink_arg, enum log_
     io_timer_init(&core->log.tell, io_core_loop(core), tell_suppressed, core);
 }
 
+static void write_event(struct io_core *core, enum log_level level, const char *name,
+                        const char *format, va_list args) __attribute__((format(printf, 4, 0)));
+static void write_event(struct io_core *core, enum log_level level, const char *name,
+                        const char *format, va_list args)
+{
+    char line[LOG_LINE_MAX];
+    size_t prefix_len = write_prefix(core, level, name, line);
+    int len = vsnprintf(line + prefix_len, sizeof(line) - prefix_len, format, args);
+    core->log.sink(core->log.sink_arg, level, line, finish(line, prefix_len, len));
+}
+
 void log_event(struct io_loop *loop, enum log_level level, const char *event_class,
                const char *format, ...)
 {
     struct io_core *core = io_core_of(loop);
-    if (level > core->log.max_level)
+    if (level > core->log.max_level || !admit(core, find_class(core, event_class), level))
         return;
-    if (!admit(core, find_class(core, event_class), level))
-        return;
-    char line[LOG_LINE_MAX];
-    size_t prefix_len = write_prefix(core, level, event_class, line);
     va_list args;
     va_start(args, format);
-    int len = vsnprintf(line + prefix_len, sizeof(line) - prefix_len, format, args);
+    write_event(core, level, event_class, format, args);
     va_end(args);
-    core->log.sink(core->log.sink_arg, level, line, finish(line, prefix_len, len));
 }

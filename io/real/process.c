@@ -1,5 +1,6 @@
 #include "io/real/process.h"
 
+#include <errno.h>
 #include <limits.h>
 #include <sched.h>
 #include <stdio.h>
@@ -49,21 +50,36 @@ static bool read_line(const char *directory, const char *name, char *line, size_
     return good;
 }
 
+/* Reads a number and moves on; false where there is none ("max"). */
+static bool read_number(const char **text, uint64_t *number)
+{
+    char *end;
+    errno = 0;
+    unsigned long long value = strtoull(*text, &end, 10);
+    if (end == *text || errno != 0)
+        return false;
+    *text = end;
+    *number = value;
+    return true;
+}
+
 /* Narrows the limits by those of one group: "max 100000" or "150000 100000"; "max" or bytes. */
 static void narrow(const char *directory, struct io_process_limits *limits)
 {
     char line[128];
-    unsigned long long quota;
-    unsigned long long period;
-    if (read_line(directory, "cpu.max", line, sizeof(line)) &&
-        sscanf(line, "%llu %llu", &quota, &period) == 2 && quota > 0 && period > 0) {
-        uint64_t processors = (quota + period - 1) / period;
+    const char *at = line;
+    uint64_t quota;
+    uint64_t period;
+    if (read_line(directory, "cpu.max", line, sizeof(line)) && read_number(&at, &quota) &&
+        read_number(&at, &period) && quota > 0 && period > 0) {
+        uint64_t processors = quota / period + (quota % period != 0);
         if (processors < limits->processors)
             limits->processors = processors;
     }
-    unsigned long long bytes;
-    if (read_line(directory, "memory.max", line, sizeof(line)) &&
-        sscanf(line, "%llu", &bytes) == 1 && bytes < limits->memory)
+    uint64_t bytes;
+    at = line;
+    if (read_line(directory, "memory.max", line, sizeof(line)) && read_number(&at, &bytes) &&
+        bytes < limits->memory)
         limits->memory = bytes;
 }
 
