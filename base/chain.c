@@ -1,5 +1,6 @@
 #include "base/chain.h"
 
+#include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -94,6 +95,7 @@ bool chain_append(struct chain *chain, struct pool *pool, const void *bytes, siz
     struct pool_buffer *buffer = room > 0 ? chain->last : *link;
     chain->len += len;
     for (;;) {
+        assert(buffer != NULL); /* extend() has made room for all of it */
         room = POOL_BUFFER_LEN - buffer->end;
         size_t piece = len < room ? len : room;
         memcpy(buffer->bytes + buffer->end, from, piece);

@@ -166,10 +166,11 @@ static void on_readable(void *arg)
 static void on_sent(void *arg)
 {
     struct tunnel_channel *channel = arg;
+    struct tunnel *tunnel = channel->tunnel;
 
     touch(channel);
     measure_backlog(channel);
-    tunnel_want_pump(channel->tunnel);
+    tunnel_want_pump(tunnel);
 }
 
 static void on_failed(void *arg, int error)
