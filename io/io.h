@@ -147,6 +147,10 @@ void io_lookup_cancel(struct io_lookup *lookup);
 
 /* ---- Streams ---- */
 
+/*
+ * All but `connected` must be there. An error that io_read() or io_send() has answered is not told
+ * by `failed` as well; bytes that came before a reset can still be read.
+ */
 struct io_stream_handler {
     void (*connected)(void *arg);         /* of io_connect(); may be NULL elsewhere */
     void (*readable)(void *arg);          /* bytes, or the end, may be read */

@@ -13,7 +13,7 @@ struct linger_state {
     bool flushed;
 };
 
-static void end(struct io_stream *stream)
+void linger_end(struct io_stream *stream)
 {
     struct linger_state *state = stream->linger;
     struct io_loop *loop = stream->source.loop;
@@ -30,7 +30,7 @@ static void end(struct io_stream *stream)
 
 static void expired(void *arg)
 {
-    end(arg);
+    linger_end(arg);
 }
 
 /* Reads and drops. False when nothing more is to be waited for. */
@@ -61,13 +61,13 @@ void linger_dispatch(struct io_stream *stream)
         io_timer_set_in(&state->limit, IO_FLUSH_MS);
     }
     if (error != 0 || !drain(stream))
-        end(stream);
+        linger_end(stream);
 }
 
 void linger_end_all(struct io_loop *loop)
 {
     while (!list_empty(&loop->lingering))
-        end(container_of(loop->lingering.next, struct linger_state, node)->stream);
+        linger_end(container_of(loop->lingering.next, struct linger_state, node)->stream);
 }
 
 /* False without memory. */
@@ -84,8 +84,16 @@ static bool start(struct io_stream *stream)
     loop->lingering_count++;
     stream->linger = state;
     if (loop->lingering_count > LINGER_COUNT_MAX)
-        end(container_of(loop->lingering.next, struct linger_state, node)->stream);
+        linger_end(container_of(loop->lingering.next, struct linger_state, node)->stream);
     return true;
+}
+
+/* Whether something is still to be sent or read before the descriptor may be closed. */
+static bool has_to_linger(const struct io_stream *stream)
+{
+    if (stream->error != 0)
+        return false;
+    return stream->queue.len > 0 || !(stream->ended || stream->connecting);
 }
 
 void io_close(struct io_stream *stream)
@@ -93,16 +101,12 @@ void io_close(struct io_stream *stream)
     io_stream_set_handler(stream, &stream_no_handler, NULL);
     free(stream->unread);
     stream->unread = NULL;
-    if (stream->connecting || stream->error != 0) {
-        io_abort(stream);
-        return;
-    }
     io_shutdown(stream);
     if (stream->tls != NULL)
         tls_filter_free(stream);
     stream_finish(stream);
-    if (stream->error != 0 || (stream->queue.len == 0 && stream->ended) || !start(stream))
+    if (!has_to_linger(stream) || !start(stream))
         stream_destroy(stream);
-    else
+    else if (!stream->connecting)
         linger_dispatch(stream);
 }

@@ -9,8 +9,11 @@
 
 enum { LINGER_COUNT_MAX = 4096 }; /* of a loop; the oldest goes when there are more */
 
-/* The stream's descriptor has become ready, or its queue empty. */
+/* The stream's descriptor may have become ready. */
 void linger_dispatch(struct io_stream *stream);
+
+/* Ends one: with a reset where bytes are still queued. */
+void linger_end(struct io_stream *stream);
 
 /* Ends all of a loop at once. */
 void linger_end_all(struct io_loop *loop);

@@ -275,7 +275,8 @@ static bool dispatch_opening(const struct io_loop *loop, struct io_stream *strea
 static bool dispatch_queue(const struct io_loop *loop, struct io_stream *stream, int *error)
 {
     size_t queued = stream->queue.len;
-    *error = queued > 0 ? stream_flush(stream) : 0;
+    bool owes_end = stream->finishing && !stream->finished;
+    *error = queued > 0 || owes_end ? stream_flush(stream) : 0;
     if (*error == 0 && stream->queue.len < queued && !is_opening(stream))
         stream->handler->sent(stream->arg);
     return alive(loop, stream);
@@ -288,7 +289,10 @@ static void dispatch(struct source *source, short what)
     if (what & EV_READ)
         stream->drained = false;
     if (stream->linger != NULL) {
-        linger_dispatch(stream);
+        if (stream->connecting && finish_connect(stream) != 0)
+            linger_end(stream);
+        else
+            linger_dispatch(stream);
         return;
     }
     if (is_opening(stream) && !dispatch_opening(loop, stream, what))

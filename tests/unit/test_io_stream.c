@@ -117,6 +117,51 @@ static void bytes_sent_while_connecting_follow(void **state)
     close_both();
 }
 
+static void an_end_asked_for_while_connecting_follows(void **state)
+{
+    (void)state;
+    int error;
+    door.accept_into = &far;
+    near.stream = io_connect(world->loop, &door.at, &end_handler, &near, &error);
+    io_shutdown(near.stream);
+    world_run(world, has_ended, &far);
+    assert_int_equal(far.received, 0);
+    assert_int_equal(far.error, 0);
+    close_both();
+}
+
+static void a_stream_closed_while_connecting_sends_what_was_queued(void **state)
+{
+    (void)state;
+    int error;
+    far.check = true;
+    door.accept_into = &far;
+    near.stream = io_connect(world->loop, &door.at, &end_handler, &near, &error);
+    send_pattern(near.stream, 100000);
+    io_close(near.stream);
+    world_run(world, has_ended, &far);
+    assert_int_equal(far.error, 0);
+    assert_int_equal(far.received, 100000);
+    assert_false(near.connected);
+    io_close(far.stream);
+    world_run(world, none_lingers, NULL);
+}
+
+static void a_closed_stream_that_cannot_connect_is_gone(void **state)
+{
+    (void)state;
+    io_listener_close(door.listener);
+    door.listener = NULL;
+    int error;
+    near.stream = io_connect(world->loop, &door.at, &end_handler, &near, &error);
+    if (near.stream == NULL)
+        return;
+    send_pattern(near.stream, 100000);
+    io_close(near.stream);
+    world_run(world, none_lingers, NULL);
+    assert_int_equal(near.error, 0);
+}
+
 static void a_stream_closed_while_connecting_is_gone(void **state)
 {
     (void)state;
@@ -607,6 +652,9 @@ int main(void)
         TEST(both_ends_know_their_addresses),
         TEST(connecting_to_a_closed_port_is_refused),
         TEST(bytes_sent_while_connecting_follow),
+        TEST(an_end_asked_for_while_connecting_follows),
+        TEST(a_stream_closed_while_connecting_sends_what_was_queued),
+        TEST(a_closed_stream_that_cannot_connect_is_gone),
         TEST(a_stream_closed_while_connecting_is_gone),
         TEST(a_slow_reader_gets_every_byte_in_order),
         TEST(close_sends_what_is_queued),
