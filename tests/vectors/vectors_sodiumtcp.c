@@ -126,6 +126,27 @@ static bool load_random(const json_t *list, const char *where, struct pdu *pdu)
     return true;
 }
 
+static bool sealed(const struct pdu *pdu)
+{
+    return pdu->type == SODIUMTCP_PDU_CLIENT_AUTH || pdu->type == SODIUMTCP_PDU_SERVER_HELO;
+}
+
+/* What the file says beside body and wire. */
+static bool check_header(const json_t *json, const char *where, const struct pdu *pdu)
+{
+    const char *magic = json_string_value(json_object_get(json, "magic"));
+    json_int_t body_size = json_integer_value(json_object_get(json, "body_size"));
+    size_t overhead =
+        sealed(pdu) ? SODIUMTCP_HEADER_LEN + crypto_box_SEALBYTES : (size_t)SODIUMTCP_PDU_OVERHEAD;
+    if (!magic || strcmp(magic, "baadc0de") != 0) {
+        return fail(where, "\"magic\" is not baadc0de");
+    }
+    if (body_size != (json_int_t)pdu->body.len || pdu->wire.len != pdu->body.len + overhead) {
+        return fail(where, "body_size, body and wire do not fit");
+    }
+    return true;
+}
+
 static bool load_pdu(const json_t *json, const char *where, struct pdu *pdu)
 {
     const char *from = json_string_value(json_object_get(json, "from"));
@@ -141,7 +162,8 @@ static bool load_pdu(const json_t *json, const char *where, struct pdu *pdu)
     }
     return load_hex(json_object_get(json, "body"), where, &pdu->body) &&
            load_hex(json_object_get(json, "wire"), where, &pdu->wire) &&
-           load_random(json_object_get(json, "random"), where, pdu);
+           load_random(json_object_get(json, "random"), where, pdu) &&
+           check_header(json, where, pdu);
 }
 
 static bool load(const json_t *root, struct recording *recording)
@@ -455,6 +477,22 @@ static bool read_run(struct replay *replay, size_t *at)
     return right;
 }
 
+/* A sealed PDU opens, and has the body that the file says. */
+static bool check_sealed(const struct recording *recording, const struct pdu *pdu)
+{
+    const struct sodiumtcp_keypair *keys =
+        pdu->from_server ? &recording->client : &recording->server;
+    uint8_t plain[SODIUMTCP_HEADER_LEN + SODIUMTCP_AUTH_LEN];
+    uint8_t header[SODIUMTCP_HEADER_LEN];
+    sodiumtcp_pdu_header(header, pdu->type, (uint32_t)pdu->body.len);
+    return (pdu->body.len <= SODIUMTCP_AUTH_LEN &&
+            crypto_box_seal_open(plain, pdu->wire.at, pdu->wire.len, keys->public_key,
+                                 keys->secret_key) == 0 &&
+            memcmp(plain, header, sizeof header) == 0 &&
+            memcmp(plain + sizeof header, pdu->body.at, pdu->body.len) == 0) ||
+           fail("sealed PDU", "does not open to what was recorded");
+}
+
 /* ---- A replay ---- */
 
 static bool start(struct replay *replay)
@@ -539,6 +577,10 @@ static bool replay(const struct recording *recording, bool server, enum cut cut,
 static bool replay_all(const struct recording *recording)
 {
     bool right = true;
+    for (size_t i = 0; i < recording->count; i++) {
+        const struct pdu *pdu = &recording->pdus[i];
+        right = (!sealed(pdu) || check_sealed(recording, pdu)) && right;
+    }
     for (int server = 0; server < 2; server++) {
         right = replay(recording, server, CUT_NOWHERE, 0) && right;
         right = replay(recording, server, CUT_EVERYWHERE, 0) && right;
