@@ -4,7 +4,7 @@
 
 static const size_t segment_sizes[] = {536, 1448, 1448, 8948, 65483, 65483, 65483};
 
-enum { BUFFER_MIN_LOG2 = 12, BUFFER_MAX_LOG2 = 18 };
+enum { BUFFER_MIN_LOG2 = 12, BUFFER_MAX_LOG2 = 21 };
 
 static size_t draw_buffer(struct sim_world *world)
 {

@@ -9,8 +9,8 @@
 enum {
     LATENCY_MAX_US = 60 * 1000,
     JITTER_MAX_US = 3 * 1000,
-    RATE_MIN_BYTES_PER_S = 500 * 1000,
-    RATE_MAX_BYTES_PER_S = 100 * 1000 * 1000,
+    RATE_MIN_BYTES_PER_S = 250 * 1000,
+    RATE_DOUBLINGS_MAX = 12, /* up to 1 GB/s */
     FIRST_FREE_PORT = 32768,
 };
 
@@ -19,7 +19,8 @@ static struct sim_access draw_access(struct sim_world *world)
     return (struct sim_access){
         .latency_us = sim_random_below(world, LATENCY_MAX_US),
         .jitter_us = sim_random_below(world, JITTER_MAX_US),
-        .bytes_per_s = sim_random_between(world, RATE_MIN_BYTES_PER_S, RATE_MAX_BYTES_PER_S),
+        .bytes_per_s = (uint64_t)RATE_MIN_BYTES_PER_S
+                       << sim_random_below(world, RATE_DOUBLINGS_MAX + 1),
     };
 }
 

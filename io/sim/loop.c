@@ -1,6 +1,7 @@
 #include "io/sim/loop.h"
 
 #include "io/sim/process.h"
+#include "io/sim/stream.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -36,6 +37,7 @@ static void sink(void *arg, enum log_level level, const char *line, size_t len)
 }
 
 static void run_round(void *arg);
+static void end_joined(void *arg);
 
 struct io_loop *loop_new(struct sim_process *process)
 {
@@ -50,6 +52,7 @@ struct io_loop *loop_new(struct sim_process *process)
     list_init(&loop->listeners);
     list_init(&loop->lookups);
     sim_event_init(&loop->round, world, run_round, loop);
+    sim_event_init(&loop->last, world, end_joined, loop);
     if (!io_core_init(&loop->core, sink, loop, LOG_DEBUG))
         abort();
     io_core_set_now(&loop->core, world->now_us / 1000);
@@ -65,6 +68,7 @@ void loop_free(struct io_loop *loop)
         free(post);
     }
     sim_event_cancel(&loop->round);
+    sim_event_cancel(&loop->last);
     list_remove(&loop->node);
     io_core_clear(&loop->core);
     free(loop);
@@ -235,12 +239,23 @@ void loop_settle(struct io_loop *loop)
         loop_free(loop);
 }
 
-/* What was posted before is done now; streams that linger go on to, behind the owner's back. */
+static void end_joined(void *arg)
+{
+    struct io_loop *loop = arg;
+    stream_end_lingering(loop);
+    loop_settle(loop);
+}
+
+/*
+ * What was posted before is done now; streams may linger for IO_LINGER_MS. io/real waits here for
+ * them, the world goes on meanwhile.
+ */
 void io_worker_join(struct io_loop *worker)
 {
     for (int i = 0; i < JOIN_ROUNDS_MAX && !list_empty(&worker->posts); i++)
         round_once(worker);
     worker->joined = true;
+    sim_event_in(&worker->last, IO_LINGER_MS * UINT64_C(1000));
     plan_next(worker);
     loop_settle(worker);
 }

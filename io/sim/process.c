@@ -154,8 +154,8 @@ void sim_process_end(struct sim_process *process)
     for (struct list *at = process->loops.next; at != &process->loops; at = at->next) {
         struct io_loop *loop = container_of(at, struct io_loop, node);
         listener_kill_all(loop, true);
+        stream_end_lingering(loop);
         stream_kill_all(loop, true);
-        stream_free_lingering(loop);
     }
     while (!list_empty(&process->loops))
         loop_free(container_of(process->loops.next, struct io_loop, node));

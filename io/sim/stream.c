@@ -285,14 +285,20 @@ static void linger(struct io_stream *stream)
     loop_settle(loop);
 }
 
-static void linger_expired(void *arg)
+/* A plain end would make what is missing look whole. */
+static void end_linger(struct io_stream *stream)
 {
-    struct io_stream *stream = arg;
-    struct io_loop *loop = stream->loop;
     if (stream->queue.len > 0)
         io_abort(stream);
     else
         close_end(stream);
+}
+
+static void linger_expired(void *arg)
+{
+    struct io_stream *stream = arg;
+    struct io_loop *loop = stream->loop;
+    end_linger(stream);
     loop_settle(loop);
 }
 
@@ -478,13 +484,13 @@ size_t stream_lingering(const struct io_loop *loop)
     return count;
 }
 
-void stream_free_lingering(struct io_loop *loop)
+void stream_end_lingering(struct io_loop *loop)
 {
     struct list *next;
     for (struct list *at = loop->streams.next; at != &loop->streams; at = next) {
         struct io_stream *stream = container_of(at, struct io_stream, node);
         next = at->next;
         if (stream->lingering)
-            stream_finish(stream);
+            end_linger(stream);
     }
 }

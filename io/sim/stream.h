@@ -20,8 +20,8 @@ void stream_set_tls(struct io_stream *stream, struct io_tls *tls);
 void stream_kill_all(struct io_loop *loop, bool power);
 void stream_kill_parcels(struct sim_process *process, bool power);
 
-/* Streams that were closed and are not yet finished; frees them at the end of a process. */
+/* Streams that were closed and are not yet finished; ends them, with a reset where bytes wait. */
 size_t stream_lingering(const struct io_loop *loop);
-void stream_free_lingering(struct io_loop *loop);
+void stream_end_lingering(struct io_loop *loop);
 
 #endif

@@ -11,6 +11,7 @@ enum {
     READ_MAX = 32 * 1024,
     SIP_MAX = 2 * 1024, /* what a slow caller reads at once, and how long it waits then */
     SIP_WAIT_MS = 20,
+    NAP_MS = 20 * 1000,
 };
 
 struct caller {
@@ -95,9 +96,8 @@ static void connected(void *arg)
         push(caller);
 }
 
-static void readable(void *arg)
+static void read_some(struct caller *caller)
 {
-    struct caller *caller = arg;
     uint8_t bytes[READ_MAX];
     for (;;) {
         size_t room = caller->transfer->slow ? SIP_MAX : sizeof bytes;
@@ -113,7 +113,9 @@ static void readable(void *arg)
         if (settle(caller, got == 0))
             return;
         if (caller->transfer->slow) {
-            io_timer_set_in(&caller->sip, sim_random_below(caller->world, SIP_WAIT_MS));
+            bool nap = sim_chance(caller->world, 50);
+            io_timer_set_in(&caller->sip,
+                            sim_random_below(caller->world, nap ? NAP_MS : SIP_WAIT_MS));
             return;
         }
     }
@@ -121,7 +123,15 @@ static void readable(void *arg)
 
 static void sip(void *arg)
 {
-    readable(arg);
+    read_some(arg);
+}
+
+/* A slow caller reads at its own times. */
+static void readable(void *arg)
+{
+    struct caller *caller = arg;
+    if (!io_timer_armed(&caller->sip))
+        read_some(caller);
 }
 
 static void give_up(void *arg)

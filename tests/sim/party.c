@@ -6,10 +6,12 @@
 
 enum {
     SECOND_US = 1000 * 1000,
-    STOP_WITHIN_S = 90,   /* of a role that was told to stop */
-    LEAVE_WITHIN_S = 300, /* of what lingers after it */
-    STOPS_MAX = 2,        /* the second one hurries */
+    STOP_WITHIN_S = 90,             /* of a role that was told to stop */
+    LINGER_S = IO_LINGER_MS / 1000, /* the process may send what it closed */
 };
+
+/* How often a role is told to stop: the second time hurries it. */
+enum { ONCE = 1, HURRIED = 2 };
 
 struct life {
     struct list node; /* of the party's lives */
@@ -20,6 +22,9 @@ struct life {
     bool stopped;
     bool freed;
     unsigned stops;
+    unsigned stops_max; /* how often it is told to; the second time hurries */
+    unsigned lingered_s;
+    bool restarts;
     uint64_t ending_since_us;
     struct sim_event wind;
 };
@@ -66,11 +71,13 @@ static void bury(struct life *life)
     char why[256];
     if (sim_process_leaks(life->process, why, sizeof why) > 0)
         sim_fail(party->world, "%s leaves %s", party->ops->name, why);
-    else if (sim_process_files(life->process) > 0)
+    else if (sim_process_files(life->process) > 0 && !sim_process_lingers(life->process))
         sim_fail(party->world, "%s leaves %zu descriptors", party->ops->name,
                  sim_process_files(life->process));
     sim_process_end(life->process);
     list_remove(&life->node);
+    if (life->restarts && sim_failure(party->world) == NULL)
+        party_start(party);
     free(life);
 }
 
@@ -80,7 +87,7 @@ static void wind(void *arg)
     struct life *life = arg;
     struct party *party = life->party;
     uint64_t for_s = (sim_now_us(party->world) - life->ending_since_us) / SECOND_US;
-    if (!life->begun || (!life->stopped && life->stops < STOPS_MAX)) {
+    if (!life->begun || (!life->stopped && life->stops < life->stops_max)) {
         if (life->begun) {
             life->stops++;
             sim_process_call(life->process, stop, life);
@@ -90,11 +97,9 @@ static void wind(void *arg)
             sim_fail(party->world, "%s does not stop", party->ops->name);
     } else if (!life->freed) {
         sim_process_call(life->process, clear, life);
-    } else if (!sim_process_lingers(life->process)) {
+    } else if (!sim_process_lingers(life->process) || life->lingered_s++ > LINGER_S) {
         bury(life);
         return;
-    } else if (for_s > STOP_WITHIN_S + LEAVE_WITHIN_S) {
-        sim_fail(party->world, "%s: a closed stream lingers on", party->ops->name);
     }
     sim_event_in(&life->wind, SECOND_US);
 }
@@ -111,10 +116,11 @@ void party_start(struct party *party)
     life->process = sim_host_start(party->host, start, life);
 }
 
-static void end(struct party *party)
+static void end(struct party *party, unsigned stops_max)
 {
     struct life *life = party->now;
     party->now = NULL;
+    life->stops_max = stops_max;
     life->ending_since_us = sim_now_us(party->world);
     sim_event_in(&life->wind, 0);
 }
@@ -122,7 +128,7 @@ static void end(struct party *party)
 void party_stop(struct party *party)
 {
     if (party->now != NULL)
-        end(party);
+        end(party, HURRIED);
 }
 
 void party_kill(struct party *party, enum sim_kill how)
@@ -130,7 +136,15 @@ void party_kill(struct party *party, enum sim_kill how)
     if (party->now == NULL)
         return;
     sim_process_kill(party->now->process, how);
-    end(party);
+    end(party, HURRIED);
+}
+
+void party_cycle(struct party *party)
+{
+    if (party->now == NULL)
+        return;
+    party->now->restarts = true;
+    end(party, ONCE);
 }
 
 static void start_again(void *arg)
@@ -165,4 +179,9 @@ struct sim_process *party_process(const struct party *party)
 bool party_is_over(const struct party *party)
 {
     return list_empty(&party->lives) && party->again.slot == 0;
+}
+
+bool party_is_up(const struct party *party)
+{
+    return party->now != NULL;
 }

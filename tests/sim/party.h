@@ -39,11 +39,16 @@ void party_kill(struct party *party, enum sim_kill how);
 /* Kills it, and starts it again later. */
 void party_restart(struct party *party, enum sim_kill how, uint64_t after_us);
 
+/* Stops it as its own stop does, once, and starts it again when it has stopped. */
+void party_cycle(struct party *party);
+
 void party_stopped(struct life *life);
 
 /* The role of the present life, or NULL. */
 void *party_role(const struct party *party);
 struct sim_process *party_process(const struct party *party);
+
+bool party_is_up(const struct party *party);
 
 /* True when no life is left. */
 bool party_is_over(const struct party *party);

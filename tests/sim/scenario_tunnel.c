@@ -25,7 +25,8 @@ enum {
     CALLS_MAX = 16,
     CALM_CALLS = 6,
     BYTES_MAX = 150 * 1000,
-    MANY_BYTES_MAX = 3 * 1000 * 1000, /* enough for PAUSE */
+    MANY_BYTES_MAX = 4 * 1000 * 1000, /* enough for PAUSE */
+    MANY_BYTES_MIN = 2 * 1000 * 1000,
     ROUGH_MIN_S = 5,
     ROUGH_MAX_S = 120,
     GIVE_UP_MS = 30 * 1000,
@@ -71,6 +72,7 @@ struct tunnel_world {
     unsigned workers;
     struct household households[HOUSEHOLDS_MAX];
     size_t household_count;
+    struct service unknown; /* a name that nobody publishes */
     struct sim_host *device_hosts[DEVICES_MAX];
     struct sim_process *devices[DEVICES_MAX];
     size_t device_count;
@@ -292,6 +294,21 @@ static void do_call(struct io_loop *loop, void *arg)
     caller_start(transfer, loop, &tunnel->server_at, tunnel->give_up_ms);
 }
 
+static struct transfer *draw_transfer(struct tunnel_world *tunnel)
+{
+    struct sim_world *world = tunnel->world;
+    size_t which = sim_random_below(world, tunnel->household_count);
+    const struct service *service = &tunnel->households[which].service;
+    if (sim_chance(world, 300))
+        return transfer_new_slow(&tunnel->transfers, service,
+                                 sim_random_between(world, MANY_BYTES_MIN, MANY_BYTES_MAX));
+    if (!sim_chance(world, 500))
+        return transfer_new(&tunnel->transfers, service, BYTES_MAX, BYTES_MAX);
+    struct transfer *transfer = transfer_new(&tunnel->transfers, &tunnel->unknown, BYTES_MAX, 0);
+    transfer->end = TRANSFER_ANSWERER_CLOSES;
+    return transfer;
+}
+
 static void plan_call(void *arg)
 {
     struct tunnel_world *tunnel = arg;
@@ -299,12 +316,8 @@ static void plan_call(void *arg)
     if (tunnel->calls_left == 0)
         return;
     tunnel->calls_left--;
-    uint64_t most = sim_chance(world, 300) ? MANY_BYTES_MAX : BYTES_MAX;
-    struct household *household =
-        &tunnel->households[sim_random_below(world, tunnel->household_count)];
-    struct transfer *transfer = transfer_new(&tunnel->transfers, &household->service, most, most);
     size_t from = sim_random_below(world, tunnel->device_count);
-    sim_process_call(tunnel->devices[from], do_call, transfer);
+    sim_process_call(tunnel->devices[from], do_call, draw_transfer(tunnel));
     sim_event_in(&tunnel->call, sim_random_below(world, 4 * SECOND_US));
 }
 
@@ -317,7 +330,7 @@ static bool all_ended(void *arg)
     for (const struct list *at = head->next; at != head; at = at->next) {
         const struct transfer *transfer = container_of(at, struct transfer, node);
         if (transfer->id >= tunnel->first_calm && transfer->caller == TRANSFER_DONE &&
-            transfer->answerer == TRANSFER_RUNNING)
+            transfer->answerer == TRANSFER_RUNNING && !transfer->service->unknown)
             return false;
     }
     return true;
@@ -344,6 +357,14 @@ static void check(void *arg)
 
 /* ---- Building ---- */
 
+static void name_service(struct service *service, const char *name)
+{
+    service->name = name;
+    service->preamble_len = hello_write(name, service->preamble);
+    service->refusal = unrecognized_name;
+    service->refusal_len = sizeof unrecognized_name;
+}
+
 static void build_household(struct tunnel_world *tunnel, size_t i)
 {
     struct sim_world *world = tunnel->world;
@@ -351,10 +372,7 @@ static void build_household(struct tunnel_world *tunnel, size_t i)
     char address[IP_TEXT_MAX];
     household->tunnel = tunnel;
     snprintf(household->name, sizeof household->name, "host-%c.example.com", (char)('a' + i));
-    household->service.name = household->name;
-    household->service.preamble_len = hello_write(household->name, household->service.preamble);
-    household->service.refusal = unrecognized_name;
-    household->service.refusal_len = sizeof unrecognized_name;
+    name_service(&household->service, household->name);
     household->proxy_protocol = (int)sim_random_below(world, 3);
     answerers_init(&household->answerers, &tunnel->transfers, &household->service);
     household->answerers.proxy = household->proxy_protocol != 0;
@@ -381,6 +399,8 @@ static void build(struct tunnel_world *tunnel, struct sim_world *world)
     tunnel->household_count = sim_random_between(world, 1, HOUSEHOLDS_MAX);
     tunnel->device_count = sim_random_between(world, 1, DEVICES_MAX);
     transfers_init(&tunnel->transfers, world);
+    name_service(&tunnel->unknown, "host-x.example.com");
+    tunnel->unknown.unknown = true;
     chaos_init(&tunnel->chaos, world);
     sim_event_init(&tunnel->call, world, plan_call, tunnel);
     (void)addr_parse("192.0.2.1:443", &tunnel->server_at);
@@ -409,11 +429,19 @@ static void restart(struct sim_world *world, struct party *party)
     party_restart(party, how, sim_random_below(world, 20 * SECOND_US));
 }
 
+static void restart_or_cycle(struct sim_world *world, struct party *party)
+{
+    if (sim_chance(world, 5000))
+        restart(world, party);
+    else
+        party_cycle(party);
+}
+
 static uint64_t restart_server(struct chaos *chaos, const struct chaos_target *target)
 {
     (void)target;
     struct tunnel_world *tunnel = container_of(chaos, struct tunnel_world, chaos);
-    restart(chaos->world, &tunnel->server);
+    restart_or_cycle(chaos->world, &tunnel->server);
     return 0;
 }
 
@@ -423,8 +451,62 @@ static uint64_t restart_household(struct chaos *chaos, const struct chaos_target
     struct tunnel_world *tunnel = container_of(chaos, struct tunnel_world, chaos);
     struct household *household =
         &tunnel->households[sim_random_below(chaos->world, tunnel->household_count)];
-    restart(chaos->world,
-            sim_chance(chaos->world, 5000) ? &household->publisher : &household->endpoint);
+    restart_or_cycle(chaos->world,
+                     sim_chance(chaos->world, 5000) ? &household->publisher : &household->endpoint);
+    return 0;
+}
+
+static uint64_t starve_server(struct chaos *chaos, const struct chaos_target *target)
+{
+    sim_host_set_files_max(target->a, sim_random_between(chaos->world, 3, 12));
+    return sim_random_between(chaos->world, SECOND_US, 10 * SECOND_US);
+}
+
+static void feed_server(struct chaos *chaos, const struct chaos_target *target)
+{
+    (void)chaos;
+    sim_host_set_files_max(target->a, 0);
+}
+
+/* ---- What users do meanwhile ---- */
+
+static void status_came(void *arg, json_t *status)
+{
+    struct sim_world *world = arg;
+    const char *role = json_string_value(json_object_get(status, "role"));
+    if (role == NULL || strcmp(role, "server") != 0)
+        sim_fail(world, "the server's status says no role");
+    json_decref(status);
+}
+
+static void use_server(struct io_loop *loop, void *arg)
+{
+    struct tunnel_world *tunnel = arg;
+    struct server *server = party_role(&tunnel->server);
+    if (server != NULL && loop == sim_process_loop(party_process(&tunnel->server)))
+        server_status(server, status_came, tunnel->world);
+}
+
+static void use_publisher(struct io_loop *loop, void *arg)
+{
+    struct household *household = arg;
+    struct publish *publish = party_role(&household->publisher);
+    char why[256];
+    if (publish != NULL && loop == sim_process_loop(party_process(&household->publisher)) &&
+        publish_reload(publish, why, sizeof why) != 0)
+        sim_fail(household->tunnel->world, "reload: %s", why);
+}
+
+static uint64_t use(struct chaos *chaos, const struct chaos_target *target)
+{
+    (void)target;
+    struct tunnel_world *tunnel = container_of(chaos, struct tunnel_world, chaos);
+    struct household *household =
+        &tunnel->households[sim_random_below(chaos->world, tunnel->household_count)];
+    if (party_is_up(&tunnel->server))
+        sim_process_call(party_process(&tunnel->server), use_server, tunnel);
+    if (party_is_up(&household->publisher))
+        sim_process_call(party_process(&household->publisher), use_publisher, household);
     return 0;
 }
 
@@ -441,6 +523,8 @@ static void go_rough(struct tunnel_world *tunnel)
     chaos_wall_jumps(chaos, &server, 120 * SECOND_US);
     chaos_add(chaos, restart_server, NULL, &server, 150 * SECOND_US);
     chaos_add(chaos, restart_household, NULL, &server, 60 * SECOND_US);
+    chaos_add(chaos, starve_server, feed_server, &server, 120 * SECOND_US);
+    chaos_add(chaos, use, NULL, &server, 20 * SECOND_US);
     for (size_t i = 0; i < tunnel->household_count; i++) {
         const struct household *household = &tunnel->households[i];
         struct chaos_target home = {.a = household->home};
@@ -543,10 +627,10 @@ static void run(struct sim_world *world)
 }
 
 static const enum sim_fault faults[] = {
-    SIM_SPLIT,     SIM_SHORT_READ, SIM_SHORT_WRITE, SIM_SPURIOUS,   SIM_DELAY,
-    SIM_STALL,     SIM_CUT_BOTH,   SIM_CUT_ONE,     SIM_NAT_FORGOT, SIM_HOLE_OUT,
-    SIM_HOLE_IN,   SIM_REFUSED,    SIM_UNREACHABLE, SIM_RESET_ATE,  SIM_LOOKUP,
-    SIM_SLOW_LOOP, SIM_KILL,       SIM_POWER,       SIM_WALL_JUMP,  SIM_FAULT_KINDS,
+    SIM_SPLIT,       SIM_SHORT_READ, SIM_SHORT_WRITE, SIM_SPURIOUS,  SIM_DELAY,   SIM_STALL,
+    SIM_CUT_BOTH,    SIM_CUT_ONE,    SIM_NAT_FORGOT,  SIM_HOLE_OUT,  SIM_HOLE_IN, SIM_REFUSED,
+    SIM_UNREACHABLE, SIM_RESET_ATE,  SIM_LOOKUP,      SIM_SLOW_LOOP, SIM_KILL,    SIM_POWER,
+    SIM_WALL_JUMP,   SIM_NO_FILES,   SIM_FAULT_KINDS,
 };
 
 const struct scenario scenario_tunnel = {

@@ -122,9 +122,31 @@ struct transfer *transfer_new(struct transfers *transfers, const struct service 
     return transfer;
 }
 
+struct transfer *transfer_new_slow(struct transfers *transfers, const struct service *service,
+                                   uint64_t down_len)
+{
+    struct transfer *transfer = transfer_new(transfers, service, 0, 0);
+    transfer->end =
+        sim_chance(transfers->world, 5000) ? TRANSFER_CALLER_CLOSES : TRANSFER_ANSWERER_CLOSES;
+    transfer->down_len = down_len;
+    transfer->slow = true;
+    return transfer;
+}
+
+static void must_be_refused(const struct transfer *transfer)
+{
+    if (transfer->refusal_got != transfer->service->refusal_len)
+        sim_fail(transfer->transfers->world, "transfer %" PRIu64 " (%s): %zu bytes of refusal",
+                 transfer->id, transfer->service->name, transfer->refusal_got);
+}
+
 void transfer_must_be_complete(const struct transfer *transfer)
 {
     static const char *const states[] = {"running", "done", "failed"};
+    if (transfer->service->unknown) {
+        must_be_refused(transfer);
+        return;
+    }
     if (transfer->end == TRANSFER_CALLER_RESETS ||
         (transfer->caller == TRANSFER_DONE && transfer->answerer == TRANSFER_DONE))
         return;

@@ -34,6 +34,7 @@ struct service {
     size_t preamble_len;
     const uint8_t *refusal; /* what a caller may get instead of an answerer; NULL = nothing */
     size_t refusal_len;
+    bool unknown; /* nobody answers: refusal is all that a caller gets */
 };
 
 struct transfers {
@@ -58,7 +59,7 @@ struct transfer {
     uint64_t down_sent;
     uint64_t down_got;
     size_t refusal_got;
-    bool slow;     /* the caller reads a little at a time */
+    bool slow;     /* the caller reads a little at a time, and naps */
     bool answered; /* an answerer has read the header */
     enum transfer_state caller;
     enum transfer_state answerer;
@@ -70,6 +71,10 @@ void transfers_free(struct transfers *transfers);
 /* A transfer with sizes and manners from the seed; up_max and down_max bytes at most. */
 struct transfer *transfer_new(struct transfers *transfers, const struct service *service,
                               uint64_t up_max, uint64_t down_max);
+
+/* One that the caller reads slowly: what the other side sends in time has to wait for it. */
+struct transfer *transfer_new_slow(struct transfers *transfers, const struct service *service,
+                                   uint64_t down_len);
 
 /* Fails the world unless the transfer came through from the first to the last byte. */
 void transfer_must_be_complete(const struct transfer *transfer);
