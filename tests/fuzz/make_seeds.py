@@ -67,7 +67,34 @@ def token(vectors):
     yield json.dumps(full).encode()
 
 
-HARNESSES = (clienthello, proxyheader, token)
+def frames(vectors):
+    """The recorded sessions' frames, as the steps of fuzz_frames.c have them."""
+    flags = {1: 0, 2: 1, 4: 2, 8: 3, 0x16: 4, 0x32: 5, 5: 6}
+    ciphers = ("aes-cbc", "aes-gcm", "aes-gcm-siv")
+    for number, session in enumerate(json.loads((vectors / "snitun.json").read_text())["sessions"]):
+        for role, direction in enumerate(("server_to_client", "client_to_server")):
+            version = session["protocol_version"]
+            seed = bytes([role | version << 1 | ciphers.index(session["cipher"]) << 3,
+                          31 * number])
+            ids = []
+            if role == 1:
+                seed += bytes([10, 4, 203, 0, 113, 7]) * 2 + bytes([8, 255])
+            for frame in session[direction]:
+                if frame["id"] not in ids:
+                    ids.append(frame["id"])
+                size = frame["size"]
+                unit = frame["flag"] == 1 and version == 2
+                seed += bytes([0, ids.index(frame["id"]) % 8 + 8 * role,
+                               flags.get(frame["flag"], 7)])
+                seed += bytes([size + 8]) if size < 242 else b"\xff" + size.to_bytes(3, "big")
+                seed += bytes.fromhex(frame["extra"]) + bytes.fromhex(frame["data"]) * unit
+                seed += bytes([12, 0, 3, 9, 0, 100, 8, 200])
+            yield seed
+            yield seed + bytes([13, 40, 0, 8, 0, 13, 60, 0])
+            yield seed + bytes([12, 0, 252, 11, 0, 0, 14, 8, 0, 15, 1, 0, 1, 0])
+
+
+HARNESSES = (clienthello, frames, proxyheader, token)
 
 
 def main():
