@@ -3,6 +3,7 @@
 #include "cli/demodevice.h"
 #include "cli/demofiles.h"
 #include "cli/demosite.h"
+#include "cli/demotext.h"
 #include "io/log.h"
 #include "io/real/real.h"
 #include "roles/publish/publish.h"
@@ -12,7 +13,6 @@
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 enum {
     PORT_FIRST = 20000, /* below the ports that kernels give away by themselves */
@@ -148,83 +148,36 @@ static char *page_value(const char *answer, const char *key, char *out, size_t o
     return text_escape(value, strcspn(value, "\n"), out, out_len);
 }
 
-static char *quote(const char *text, char *out, size_t out_len)
+static void report_page(struct demo *demo, const struct demodevice_seen *seen)
 {
-    size_t used = 0;
-    bool plain = text[strspn(text, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
-                                   "/._-+,:@%")] == '\0';
-    if (plain) {
-        snprintf(out, out_len, "%s", text);
-        return out;
-    }
-    out[used++] = '\'';
-    for (; *text != '\0' && used + 6 < out_len; text++) {
-        if (*text == '\'') {
-            memcpy(out + used, "'\\''", 4);
-            used += 4;
-        } else {
-            out[used++] = *text;
-        }
-    }
-    out[used++] = '\'';
-    out[used] = '\0';
-    return out;
-}
-
-static void print_commands(const struct demo *demo)
-{
-    char program[DEMOFILES_PATH_MAX];
-    char mine[DEMOFILES_PATH_MAX + 32];
-    char q[4][2 * DEMOFILES_PATH_MAX];
-    ssize_t len = readlink("/proc/self/exe", program, sizeof program - 1);
-    snprintf(program + (len > 0 ? len : 0), sizeof program - (size_t)(len > 0 ? len : 0), "%s",
-             len > 0 ? "" : "adit");
-    snprintf(mine, sizeof mine, "%s/mine.json", demo->files.directory);
-    quote(program, q[0], sizeof q[0]);
-    quote(demo->files.fernet_key, q[1], sizeof q[1]);
-    quote(mine, q[2], sizeof q[2]);
-    quote(demo->files.ca, q[3], sizeof q[3]);
-    unsigned port = demo->public_addr.port;
-    printf("\nThe server runs on. Publish something of your own through it, here an HTTPS service\n"
-           "on 127.0.0.1:8443 as mine.localhost:\n\n"
-           "  %s token mint --fernet-key-file %s --hostname mine.localhost --out %s --force\n"
-           "  %s publish --server 127.0.0.1:%u --credential %s --to 127.0.0.1:8443\n"
-           "  curl --insecure --resolve mine.localhost:%u:127.0.0.1 https://mine.localhost:%u/\n\n"
-           "The page of the proof, once more:\n\n"
-           "  curl --cacert %s --resolve %s:%u:127.0.0.1 https://%s:%u/\n\n"
-           "ctrl-C ends it.\n",
-           q[0], q[1], q[2], q[0], port, q[2], port, port, q[3], name, port, name, port);
-    fflush(stdout);
+    char from[ADDR_TEXT_MAX];
+    char to[ADDR_TEXT_MAX];
+    char told[64];
+    char connection[ADDR_TEXT_MAX];
+    addr_format(&seen->from, from);
+    addr_format(&demo->public_addr, to);
+    say(demo, "device", "%s reached the public address %s in %u ms", from, to, seen->connect_ms);
+    say(demo, "TLS", "%s, %s, certificate of %s verified against %s, in %u ms", seen->tls_version,
+        seen->tls_cipher, name, demo->files.ca, seen->tls_ms);
+    say(demo, "page", "%.12s, %zu bytes through the tunnel in %u ms", seen->answer, seen->len,
+        seen->page_ms);
+    say(demo, "caller",
+        "the site was told %s by its PROXY header; its connection came from %s, the publisher",
+        page_value(seen->answer, "caller", told, sizeof told),
+        page_value(seen->answer, "connection", connection, sizeof connection));
 }
 
 static void on_page(void *arg, const struct demodevice_seen *seen)
 {
     struct demo *demo = arg;
-    char from[ADDR_TEXT_MAX];
     char caller[IP_TEXT_MAX];
-    char connection[ADDR_TEXT_MAX];
-    char public_text[ADDR_TEXT_MAX];
-    char told[64];
     demo->device = NULL;
-    addr_format(&demo->public_addr, public_text);
     if (!seen->fine) {
         fail(demo, "device", seen->why);
         return;
     }
-    addr_format(&seen->from, from);
+    report_page(demo, seen);
     ip_format(&seen->from.ip, caller);
-    say(demo, "device", "%s reached the public address %s in %u ms", from, public_text,
-        seen->connect_ms);
-    say(demo, "TLS", "%s, %s, certificate of %s verified against %s, in %u ms", seen->tls_version,
-        seen->tls_cipher, name, demo->files.ca, seen->tls_ms);
-    say(demo, "page", "%.12s, %zu bytes through the tunnel in %u ms", seen->answer, seen->len,
-        seen->page_ms);
-    page_value(seen->answer, "caller", told, sizeof told);
-    page_value(seen->answer, "connection", connection, sizeof connection);
-    say(demo, "caller",
-        "the site was told %s by its PROXY header; its connection came from %s, "
-        "the publisher",
-        told, connection);
     if (strncmp(seen->answer, "HTTP/1.1 200 ", 13) != 0 ||
         !page_says(seen->answer, "asked", demo->path)) {
         fail(demo, "page", "it is not the one that was asked for");
@@ -235,7 +188,7 @@ static void on_page(void *arg, const struct demodevice_seen *seen)
         if (demo->once) {
             stop(demo);
         } else {
-            print_commands(demo);
+            demotext_commands(stdout, &demo->files, name, demo->public_addr.port);
         }
     }
 }
