@@ -256,8 +256,15 @@ static void on_timer(void *arg)
     refuse(arg, REFUSED_TIMEOUT, "neither a whole ClientHello nor a whole token in time");
 }
 
+/* Nothing is sent before it is clear who this is. */
+static void on_sent(void *arg)
+{
+    (void)arg;
+}
+
 static const struct io_stream_handler stream_handler = {
     .readable = on_readable,
+    .sent = on_sent,
     .failed = on_failed,
 };
 
