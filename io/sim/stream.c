@@ -115,6 +115,8 @@ struct io_stream *stream_accepted(struct io_loop *loop, struct tcp_end *end)
 void io_stream_set_handler(struct io_stream *stream, const struct io_stream_handler *handler,
                            void *arg)
 {
+    assert(handler == NULL ||
+           (handler->readable != NULL && handler->sent != NULL && handler->failed != NULL));
     stream->handler = handler;
     stream->arg = arg;
 }
@@ -214,7 +216,11 @@ static void follow_up(struct io_stream *stream)
 
 int io_send(struct io_stream *stream, const void *bytes, size_t len)
 {
-    if (broken(stream) || stream->ending)
+    if (broken(stream)) {
+        stream->told_failed = true;
+        return IO_E_RESET;
+    }
+    if (stream->ending)
         return IO_E_RESET;
     size_t taken = stream->queue.len == 0 ? give(stream, bytes, len) : 0;
     const uint8_t *rest = bytes;
@@ -304,7 +310,7 @@ static void linger_expired(void *arg)
 
 void io_close(struct io_stream *stream)
 {
-    if (broken(stream) || !stream->connected) {
+    if (broken(stream) || (!stream->connected && stream->queue.len == 0)) {
         close_end(stream);
         return;
     }
@@ -354,7 +360,6 @@ static bool spurious(struct io_stream *stream)
 
 static void tell_connected(struct io_stream *stream)
 {
-    stream->connected = true;
     note(stream, TCP_WRITABLE);
     if (stream->handler->connected != NULL)
         stream->handler->connected(stream->arg);
@@ -368,6 +373,8 @@ static void call(void *arg)
     stream->news = 0;
     if ((news & TCP_FAILED) != 0 && stream->end != NULL && tcp_readable(stream->end) > 0)
         news |= TCP_READABLE;
+    if ((news & TCP_CONNECTED) != 0)
+        stream->connected = true;
     if (stream->lingering) {
         linger(stream);
         return;
