@@ -6,11 +6,10 @@
 #include <openssl/evp.h>
 #include <stdlib.h>
 
-/* Either OpenSSL's two contexts, or libgcrypt's one. */
+/* Either OpenSSL's context, for both directions, or libgcrypt's. */
 struct aead {
     EVP_CIPHER *cipher;
-    EVP_CIPHER_CTX *seal;
-    EVP_CIPHER_CTX *open;
+    EVP_CIPHER_CTX *ctx;
     struct gcmsiv *siv;
 };
 
@@ -22,11 +21,8 @@ static bool evp_setup(struct aead *aead, const char *name)
     if (!aead->cipher) {
         return false;
     }
-    aead->seal = EVP_CIPHER_CTX_new();
-    aead->open = EVP_CIPHER_CTX_new();
-    return aead->seal && aead->open &&
-           EVP_EncryptInit_ex2(aead->seal, aead->cipher, zeros, zeros, NULL) == 1 &&
-           EVP_DecryptInit_ex2(aead->open, aead->cipher, zeros, zeros, NULL) == 1;
+    aead->ctx = EVP_CIPHER_CTX_new();
+    return aead->ctx && EVP_CipherInit_ex2(aead->ctx, aead->cipher, zeros, zeros, 1, NULL) == 1;
 }
 
 struct aead *aead_new(enum aead_cipher cipher)
@@ -55,8 +51,7 @@ void aead_free(struct aead *aead)
         return;
     }
     gcmsiv_free(aead->siv);
-    EVP_CIPHER_CTX_free(aead->open);
-    EVP_CIPHER_CTX_free(aead->seal);
+    EVP_CIPHER_CTX_free(aead->ctx);
     EVP_CIPHER_free(aead->cipher);
     free(aead);
 }
@@ -66,8 +61,7 @@ bool aead_key(struct aead *aead, const uint8_t key[32])
     if (aead->siv) {
         return gcmsiv_key(aead->siv, key);
     }
-    return EVP_EncryptInit_ex2(aead->seal, NULL, key, NULL, NULL) == 1 &&
-           EVP_DecryptInit_ex2(aead->open, NULL, key, NULL, NULL) == 1;
+    return EVP_CipherInit_ex2(aead->ctx, NULL, key, NULL, -1, NULL) == 1;
 }
 
 enum aead_result aead_seal(struct aead *aead, const uint8_t nonce[AEAD_NONCE_LEN],
@@ -78,10 +72,10 @@ enum aead_result aead_seal(struct aead *aead, const uint8_t nonce[AEAD_NONCE_LEN
     }
     int n = 0;
     int tail = 0;
-    if (EVP_EncryptInit_ex2(aead->seal, NULL, NULL, nonce, NULL) != 1 ||
-        EVP_EncryptUpdate(aead->seal, out, &n, plain, (int)len) != 1 ||
-        EVP_EncryptFinal_ex(aead->seal, out + n, &tail) != 1 || (size_t)(n + tail) != len ||
-        EVP_CIPHER_CTX_ctrl(aead->seal, EVP_CTRL_AEAD_GET_TAG, AEAD_TAG_LEN, out + len) != 1) {
+    if (EVP_CipherInit_ex2(aead->ctx, NULL, NULL, nonce, 1, NULL) != 1 ||
+        EVP_CipherUpdate(aead->ctx, out, &n, plain, (int)len) != 1 ||
+        EVP_CipherFinal_ex(aead->ctx, out + n, &tail) != 1 || (size_t)(n + tail) != len ||
+        EVP_CIPHER_CTX_ctrl(aead->ctx, EVP_CTRL_AEAD_GET_TAG, AEAD_TAG_LEN, out + len) != 1) {
         return AEAD_E_CRYPTO;
     }
     return AEAD_OK;
@@ -97,13 +91,13 @@ static enum aead_result evp_open(struct aead *aead, const uint8_t nonce[AEAD_NON
     }
     int n = 0;
     int tail = 0;
-    if (EVP_DecryptInit_ex2(aead->open, NULL, NULL, nonce, NULL) != 1 ||
-        EVP_CIPHER_CTX_ctrl(aead->open, EVP_CTRL_AEAD_SET_TAG, AEAD_TAG_LEN, tag) != 1) {
+    if (EVP_CipherInit_ex2(aead->ctx, NULL, NULL, nonce, 0, NULL) != 1 ||
+        EVP_CIPHER_CTX_ctrl(aead->ctx, EVP_CTRL_AEAD_SET_TAG, AEAD_TAG_LEN, tag) != 1) {
         return AEAD_E_CRYPTO;
     }
     /* GCM-SIV verifies here, GCM in the call after it. */
-    if (EVP_DecryptUpdate(aead->open, plain, &n, in, (int)len) != 1 ||
-        EVP_DecryptFinal_ex(aead->open, plain + n, &tail) != 1) {
+    if (EVP_CipherUpdate(aead->ctx, plain, &n, in, (int)len) != 1 ||
+        EVP_CipherFinal_ex(aead->ctx, plain + n, &tail) != 1) {
         return AEAD_E_TAG;
     }
     return (size_t)(n + tail) == len ? AEAD_OK : AEAD_E_CRYPTO;

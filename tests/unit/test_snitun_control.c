@@ -454,6 +454,26 @@ static void sessions_of_a_context_share_their_spare_memory(void **state)
     side_stop(&side);
 }
 
+/* One spare is enough: what a second session gives back is freed. */
+static void two_sessions_may_owe_answers_at_once(void **state)
+{
+    (void)state;
+    struct side sides[2] = {0};
+    side_simple(&sides[0], SNITUN_CLIENT);
+    side_start(&sides[1], SNITUN_CLIENT, SNITUN_AES_CBC, 2);
+    snitun_session_free(sides[1].session);
+    sides[1].session = snitun_session_new(sides[0].context, SNITUN_CLIENT, &sides[1].keys, NULL, 0);
+    side_establish(&sides[1]);
+    for (unsigned i = 0; i < 2; i++) {
+        side_frame_in(&sides[i], SNITUN_FLAG_PING, side_id(i), "ping", SNITUN_NEED_MORE);
+    }
+    for (unsigned i = 0; i < 2; i++) {
+        assert_memory_equal(side_only(&sides[i], SNITUN_FLAG_PING).id, side_id(i), SNITUN_ID_LEN);
+    }
+    side_stop(&sides[1]);
+    side_stop(&sides[0]);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -479,6 +499,7 @@ int main(void)
         cmocka_unit_test(channels_speak_first_come_first_served),
         cmocka_unit_test(only_whole_frames_are_written),
         cmocka_unit_test(a_session_may_end_with_everything_pending),
+        cmocka_unit_test(two_sessions_may_owe_answers_at_once),
         cmocka_unit_test(sessions_of_a_context_share_their_spare_memory),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

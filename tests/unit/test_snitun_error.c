@@ -4,63 +4,81 @@
  */
 #include "tests/unit/snitun_side.h"
 
+#include <gcrypt.h>
 #include <openssl/evp.h>
 #include <stdlib.h>
 #include <string.h>
 
 static bool memory_fails;
-static bool openssl_fails;
+static unsigned allocations_left; /* before memory fails, when not 0 */
+static bool crypto_fails;
+static bool keys_fail; /* crypto fails to take one */
 
 void *__real_calloc(size_t count, size_t size);
 void *__wrap_calloc(size_t count, size_t size);
 void *__real_malloc(size_t size);
 void *__wrap_malloc(size_t size);
-int __real_EVP_EncryptFinal_ex(EVP_CIPHER_CTX *ctx, unsigned char *out, int *len);
-int __wrap_EVP_EncryptFinal_ex(EVP_CIPHER_CTX *ctx, unsigned char *out, int *len);
-int __real_EVP_DecryptInit_ex2(EVP_CIPHER_CTX *ctx, const EVP_CIPHER *cipher,
-                               const unsigned char *key, const unsigned char *iv,
-                               const OSSL_PARAM params[]);
-int __wrap_EVP_DecryptInit_ex2(EVP_CIPHER_CTX *ctx, const EVP_CIPHER *cipher,
-                               const unsigned char *key, const unsigned char *iv,
-                               const OSSL_PARAM params[]);
+int __real_EVP_CipherInit_ex2(EVP_CIPHER_CTX *ctx, const EVP_CIPHER *cipher,
+                              const unsigned char *key, const unsigned char *iv, int enc,
+                              const OSSL_PARAM params[]);
+int __wrap_EVP_CipherInit_ex2(EVP_CIPHER_CTX *ctx, const EVP_CIPHER *cipher,
+                              const unsigned char *key, const unsigned char *iv, int enc,
+                              const OSSL_PARAM params[]);
 int __real_EVP_CipherUpdate(EVP_CIPHER_CTX *ctx, unsigned char *out, int *out_len,
                             const unsigned char *in, int len);
 int __wrap_EVP_CipherUpdate(EVP_CIPHER_CTX *ctx, unsigned char *out, int *out_len,
                             const unsigned char *in, int len);
 unsigned char *__real_SHA256(const unsigned char *bytes, size_t len, unsigned char *digest);
 unsigned char *__wrap_SHA256(const unsigned char *bytes, size_t len, unsigned char *digest);
+gcry_error_t __real_gcry_cipher_setkey(gcry_cipher_hd_t handle, const void *key, size_t len);
+gcry_error_t __wrap_gcry_cipher_setkey(gcry_cipher_hd_t handle, const void *key, size_t len);
+gcry_error_t __real_gcry_cipher_setiv(gcry_cipher_hd_t handle, const void *iv, size_t len);
+gcry_error_t __wrap_gcry_cipher_setiv(gcry_cipher_hd_t handle, const void *iv, size_t len);
+
+static bool out_of_memory(void)
+{
+    if (allocations_left > 0 && --allocations_left == 0) {
+        memory_fails = true;
+    }
+    return memory_fails;
+}
 
 void *__wrap_calloc(size_t count, size_t size)
 {
-    return memory_fails ? NULL : __real_calloc(count, size);
+    return out_of_memory() ? NULL : __real_calloc(count, size);
 }
 
 void *__wrap_malloc(size_t size)
 {
-    return memory_fails ? NULL : __real_malloc(size);
+    return out_of_memory() ? NULL : __real_malloc(size);
 }
 
-int __wrap_EVP_EncryptFinal_ex(EVP_CIPHER_CTX *ctx, unsigned char *out, int *len)
+int __wrap_EVP_CipherInit_ex2(EVP_CIPHER_CTX *ctx, const EVP_CIPHER *cipher,
+                              const unsigned char *key, const unsigned char *iv, int enc,
+                              const OSSL_PARAM params[])
 {
-    return openssl_fails ? 0 : __real_EVP_EncryptFinal_ex(ctx, out, len);
-}
-
-int __wrap_EVP_DecryptInit_ex2(EVP_CIPHER_CTX *ctx, const EVP_CIPHER *cipher,
-                               const unsigned char *key, const unsigned char *iv,
-                               const OSSL_PARAM params[])
-{
-    return openssl_fails ? 0 : __real_EVP_DecryptInit_ex2(ctx, cipher, key, iv, params);
+    return keys_fail ? 0 : __real_EVP_CipherInit_ex2(ctx, cipher, key, iv, enc, params);
 }
 
 int __wrap_EVP_CipherUpdate(EVP_CIPHER_CTX *ctx, unsigned char *out, int *out_len,
                             const unsigned char *in, int len)
 {
-    return openssl_fails ? 0 : __real_EVP_CipherUpdate(ctx, out, out_len, in, len);
+    return crypto_fails ? 0 : __real_EVP_CipherUpdate(ctx, out, out_len, in, len);
 }
 
 unsigned char *__wrap_SHA256(const unsigned char *bytes, size_t len, unsigned char *digest)
 {
-    return openssl_fails ? NULL : __real_SHA256(bytes, len, digest);
+    return crypto_fails ? NULL : __real_SHA256(bytes, len, digest);
+}
+
+gcry_error_t __wrap_gcry_cipher_setkey(gcry_cipher_hd_t handle, const void *key, size_t len)
+{
+    return keys_fail ? GPG_ERR_INV_KEYLEN : __real_gcry_cipher_setkey(handle, key, len);
+}
+
+gcry_error_t __wrap_gcry_cipher_setiv(gcry_cipher_hd_t handle, const void *iv, size_t len)
+{
+    return crypto_fails ? GPG_ERR_INV_LENGTH : __real_gcry_cipher_setiv(handle, iv, len);
 }
 
 /* ---- What a session does after an error ---- */
@@ -85,7 +103,7 @@ static void is_over(struct side *side, int error)
     size_t limit;
     const struct adit_ip caller = {.family = 4};
     struct snitun_session *session = side->session;
-    memory_fails = openssl_fails = side->random_fails = false;
+    memory_fails = crypto_fails = keys_fail = side->random_fails = false;
     assert_int_equal(snitun_session_error(session), error);
     assert_int_equal(snitun_receive(session, side->now_ms, bytes, 1, &consumed, &event), error);
     assert_int_equal(consumed, 0);
@@ -185,40 +203,53 @@ static void random_for_a_nonce_of_the_challenge(void **state)
 static void crypto_that_fails_to_encrypt(void **state)
 {
     (void)state;
-    for (int cipher = SNITUN_AES_CBC; cipher <= SNITUN_AES_GCM; cipher++) {
+    for (int cipher = SNITUN_AES_CBC; cipher <= SNITUN_AES_GCM_SIV; cipher++) {
         struct side side;
         uint8_t wire[SNITUN_CONTROL_MAX];
         established(&side, SNITUN_CLIENT, (enum snitun_cipher)cipher, 2);
         snitun_ping(side.session);
-        openssl_fails = true;
+        crypto_fails = true;
         assert_int_equal(snitun_control(side.session, 0, wire, sizeof wire), SNITUN_E_CRYPTO);
         is_over(&side, SNITUN_E_CRYPTO);
     }
 }
 
+/* OpenSSL's AEADs do not tell whether they failed or the tag is wrong. */
 static void crypto_that_fails_to_decrypt(void **state)
 {
     (void)state;
-    for (int cipher = SNITUN_AES_CBC; cipher <= SNITUN_AES_GCM; cipher++) {
+    for (int cipher = SNITUN_AES_CBC; cipher <= SNITUN_AES_GCM_SIV; cipher++) {
         struct side side;
+        struct snitun_event event;
+        size_t consumed;
         uint8_t wire[SNITUN_CONTROL_MAX];
         established(&side, SNITUN_CLIENT, (enum snitun_cipher)cipher, 2);
         size_t len = side_header(&side, SNITUN_FLAG_PING, side_id(1), 0, "ping", wire);
-        openssl_fails = true;
-        side_fails(&side, wire, len, SNITUN_E_CRYPTO);
-        is_over(&side, SNITUN_E_CRYPTO);
+        crypto_fails = true;
+        int error = snitun_receive(side.session, 1, wire, len, &consumed, &event);
+        assert_true(error == SNITUN_E_CRYPTO ||
+                    (cipher != SNITUN_AES_CBC && error == SNITUN_E_AUTHENTICATION));
+        is_over(&side, error);
     }
 }
 
 static void crypto_that_fails_to_take_the_key(void **state)
 {
     (void)state;
-    struct side side;
-    uint8_t wire[SNITUN_CONTROL_MAX];
-    start(&side, SNITUN_SERVER, SNITUN_AES_GCM, 2);
-    openssl_fails = true;
-    assert_int_equal(snitun_control(side.session, 0, wire, sizeof wire), SNITUN_E_CRYPTO);
-    is_over(&side, SNITUN_E_CRYPTO);
+    for (int cipher = SNITUN_AES_CBC; cipher <= SNITUN_AES_GCM_SIV; cipher++) {
+        struct side side;
+        uint8_t wire[SNITUN_CONTROL_MAX];
+        start(&side, SNITUN_SERVER, (enum snitun_cipher)cipher, 2);
+        keys_fail = true;
+        assert_int_equal(snitun_control(side.session, 0, wire, sizeof wire), SNITUN_E_CRYPTO);
+        is_over(&side, SNITUN_E_CRYPTO);
+
+        start(&side, SNITUN_CLIENT, (enum snitun_cipher)cipher, 2);
+        size_t len = side_seal(&side, side.keys.aes_key, SNITUN_CHALLENGE_LEN, wire);
+        keys_fail = true;
+        side_fails(&side, wire, len, SNITUN_E_CRYPTO);
+        is_over(&side, SNITUN_E_CRYPTO);
+    }
 }
 
 static void crypto_that_fails_to_hash(void **state)
@@ -230,7 +261,7 @@ static void crypto_that_fails_to_hash(void **state)
         uint8_t wire[SNITUN_CONTROL_MAX];
         start(&side, (enum snitun_role)role, SNITUN_AES_GCM_SIV, 2);
         size_t len = side_seal(&side, unit, sizeof unit, wire);
-        openssl_fails = true;
+        crypto_fails = true;
         side_fails(&side, wire, len, SNITUN_E_CRYPTO);
         is_over(&side, SNITUN_E_CRYPTO);
     }
@@ -460,12 +491,9 @@ static void nothing_is_made_without_memory_or_randomness(void **state)
     (void)state;
     struct side side;
     assert_null(snitun_context_new(no_random, NULL));
-    memory_fails = true;
+    keys_fail = true;
     assert_null(snitun_context_new(no_random, NULL));
-    memory_fails = false;
-    openssl_fails = true;
-    assert_null(snitun_context_new(no_random, NULL));
-    openssl_fails = false;
+    keys_fail = false;
     start(&side, SNITUN_SERVER, SNITUN_AES_CBC, 2);
     for (int role = SNITUN_CLIENT; role <= SNITUN_SERVER; role++) {
         side.random_fails = true;
@@ -475,6 +503,42 @@ static void nothing_is_made_without_memory_or_randomness(void **state)
         assert_null(snitun_session_new(side.context, (enum snitun_role)role, &side.keys, NULL, 0));
         memory_fails = false;
     }
+    side_stop(&side);
+}
+
+static int zero_random(void *arg, void *buf, size_t len)
+{
+    (void)arg;
+    memset(buf, 0, len);
+    return 0;
+}
+
+/* Whichever allocation fails, the others are freed. */
+static void a_context_is_made_whole_or_not_at_all(void **state)
+{
+    (void)state;
+    unsigned failed = 0;
+    for (struct snitun_context *context = NULL; !context; failed++) {
+        allocations_left = failed + 1;
+        context = snitun_context_new(zero_random, NULL);
+        allocations_left = 0;
+        memory_fails = false;
+        snitun_context_free(context);
+    }
+    assert_in_range(failed, 6, 20);
+}
+
+static void a_channel_is_made_whole_or_not_at_all(void **state)
+{
+    (void)state;
+    const struct adit_ip caller = {.family = 4};
+    struct side side;
+    established(&side, SNITUN_SERVER, SNITUN_AES_CBC, 2);
+    allocations_left = 2; /* the channel itself, then its place in the map */
+    assert_null(snitun_channel_open(side.session, &caller));
+    memory_fails = false;
+    assert_int_equal(snitun_session_channels(side.session), 0);
+    assert_non_null(snitun_channel_open(side.session, &caller));
     side_stop(&side);
 }
 
@@ -512,6 +576,8 @@ int main(void)
         cmocka_unit_test(a_server_without_memory_opens_no_channel),
         cmocka_unit_test(answers_without_memory_are_dropped_and_counted),
         cmocka_unit_test(nothing_is_made_without_memory_or_randomness),
+        cmocka_unit_test(a_context_is_made_whole_or_not_at_all),
+        cmocka_unit_test(a_channel_is_made_whole_or_not_at_all),
         cmocka_unit_test(every_error_has_a_text_of_its_own),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
