@@ -154,13 +154,15 @@ static void report_page(struct demo *demo, const struct demodevice_seen *seen)
     char to[ADDR_TEXT_MAX];
     char told[64];
     char connection[ADDR_TEXT_MAX];
+    char status_line[64];
     addr_format(&seen->from, from);
     addr_format(&demo->public_addr, to);
     say(demo, "device", "%s reached the public address %s in %u ms", from, to, seen->connect_ms);
     say(demo, "TLS", "%s, %s, certificate of %s verified against %s, in %u ms", seen->tls_version,
         seen->tls_cipher, name, demo->files.ca, seen->tls_ms);
-    say(demo, "page", "%.12s, %zu bytes through the tunnel in %u ms", seen->answer, seen->len,
-        seen->page_ms);
+    say(demo, "page", "%s, %zu bytes through the tunnel in %u ms",
+        text_escape(seen->answer, strcspn(seen->answer, "\r\n"), status_line, sizeof status_line),
+        seen->len, seen->page_ms);
     say(demo, "caller",
         "the site was told %s by its PROXY header; its connection came from %s, the publisher",
         page_value(seen->answer, "caller", told, sizeof told),
