@@ -125,7 +125,6 @@ struct io_stream *io_attach(struct io_loop *loop, struct io_parcel *parcel,
         io_parcel_discard(parcel);
         return NULL;
     }
-    stream->drained = false;
     io_stream_set_handler(stream, handler, arg);
     io_again(stream);
     return stream;

@@ -444,6 +444,42 @@ static void streams_change_loops_without_losing_a_byte(void **state)
     crew_stop(&crew);
 }
 
+static void bytes_put_back_are_told_of_after_the_move(void **state)
+{
+    (void)state;
+    struct end near = {0};
+    struct end far = {0};
+    struct end moved = {0};
+    pair_connect(world, &door, &near, &far);
+    struct addr peer = io_stream_peer(far.stream);
+    assert_int_equal(io_unread(far.stream, "hello", 5), 0);
+    struct io_parcel *parcel = io_detach(far.stream);
+    moved.stream = io_attach(world->loop, parcel, &end_handler, &moved);
+    assert_non_null(moved.stream);
+    assert_int_equal(moved.calls, 0);
+    loop_round(world->loop);
+    assert_int_equal(moved.received, 5);
+    assert_memory_equal(moved.first, "hello", 5);
+    struct addr peer_now = io_stream_peer(moved.stream);
+    assert_true(addr_equal(&peer, &peer_now));
+    io_abort(moved.stream);
+    io_abort(near.stream);
+}
+
+static void a_stream_with_a_queue_is_not_moved(void **state)
+{
+    (void)state;
+    static const uint8_t bytes[1024 * 1024];
+    struct end near = {0};
+    struct end far = {.paused = true};
+    pair_connect(world, &door, &near, &far);
+    while (io_queued(near.stream) == 0)
+        assert_int_equal(io_send(near.stream, bytes, sizeof(bytes)), 0);
+    assert_null(io_detach(near.stream));
+    io_abort(near.stream);
+    io_abort(far.stream);
+}
+
 static void a_discarded_parcel_closes_the_connection(void **state)
 {
     (void)state;
@@ -564,6 +600,8 @@ int main(void)
         TEST(workers_that_stop_to_accept_leave_the_others_none_unseen),
         TEST(a_shared_socket_outlives_its_first_listener),
         TEST(streams_change_loops_without_losing_a_byte),
+        TEST(bytes_put_back_are_told_of_after_the_move),
+        TEST(a_stream_with_a_queue_is_not_moved),
         TEST(a_discarded_parcel_closes_the_connection),
         TEST(a_unix_socket_is_its_owners_alone_and_goes_with_its_listener),
         TEST(a_live_unix_socket_is_in_use_and_a_stale_one_is_replaced),

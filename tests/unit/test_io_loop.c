@@ -126,6 +126,21 @@ static void a_timer_set_to_the_past_in_its_own_callback_waits_for_the_next_round
     io_timer_stop(&alarm.timer);
 }
 
+static void a_timer_set_to_the_past_again_and_again_lets_others_fire(void **state)
+{
+    (void)state;
+    struct alarm eager;
+    struct alarm patient;
+    alarm_init(&eager, ring_again);
+    alarm_init(&patient, ring);
+    io_timer_set(&eager.timer, 0);
+    io_timer_set_in(&patient.timer, 0);
+    loop_round(world->loop);
+    assert_int_equal(eager.fired, 1);
+    assert_int_equal(patient.fired, 1);
+    io_timer_stop(&eager.timer);
+}
+
 static void ring_and_stop_other(void *arg)
 {
     struct alarm *alarm = arg;
@@ -597,6 +612,7 @@ int main(void)
         TEST(a_timer_fires_once_and_not_before_its_time),
         TEST(timers_fire_in_order_of_time_and_then_of_arming),
         TEST(a_timer_set_to_the_past_in_its_own_callback_waits_for_the_next_round),
+        TEST(a_timer_set_to_the_past_again_and_again_lets_others_fire),
         TEST(a_callback_may_stop_a_timer_that_is_due),
         TEST(an_earlier_timer_shortens_a_wait),
         TEST(a_timer_that_never_comes_can_be_armed),
