@@ -160,7 +160,7 @@ static void on_channel_frame(struct snitun_session *session, const struct snitun
     }
     switch (frame->flag) {
     case SNITUN_FLAG_DATA:
-        session->receiver.channel = frame->size > 0 ? channel : NULL;
+        session->receiver.channel = channel;
         break;
     case SNITUN_FLAG_CLOSE:
         snitun_channel_ended(channel);
@@ -184,6 +184,7 @@ static int on_header(struct snitun_session *session, uint64_t now_ms,
     struct snitun_frame frame = snitun_frame_decode(header);
     bool known = frame.flag != SNITUN_FLAG_PAUSE && frame.flag != SNITUN_FLAG_RESUME;
     known = known || session->version >= 1;
+    session->receiver.channel = NULL;
     session->receiver.payload_left = frame.size;
     session->receiver.expect = frame.size > 0 ? SNITUN_EXPECT_PAYLOAD : SNITUN_EXPECT_UNIT;
     switch (known ? frame.flag : 0) {
@@ -223,7 +224,6 @@ static void take_payload(struct snitun_session *session, struct cursor *input,
     }
     receiver->payload_left -= (uint32_t)n;
     if (receiver->payload_left == 0) {
-        receiver->channel = NULL;
         receiver->expect = SNITUN_EXPECT_UNIT;
     }
 }

@@ -42,8 +42,8 @@ enum snitun_expect {
 };
 
 struct snitun_receiver {
-    struct snitun_channel *channel;
-    uint32_t payload_left; /* bytes; of a NEW: its plain size */
+    struct snitun_channel *channel; /* of the newest header, when that was DATA */
+    uint32_t payload_left;          /* bytes; of a NEW: its plain size */
     uint8_t expect;
     uint8_t have; /* bytes of a unit that came in pieces */
     uint8_t unit[SNITUN_HEADER_MAX];

@@ -233,6 +233,17 @@ static void who_sleeps_for_hours_asks_before_it_gives_up(void **state)
     side_stop(&side);
 }
 
+static void who_was_stopped_for_seconds_asks_before_it_gives_up(void **state)
+{
+    (void)state;
+    struct side side = {0};
+    start_established(&side, SNITUN_CLIENT);
+    assert_int_equal(tick_at(&side, START + SNITUN_DEAD_AFTER_MS + 3000), 0);
+    side_only(&side, SNITUN_FLAG_PING);
+    assert_int_equal(tick(&side), SNITUN_E_DEAD);
+    side_stop(&side);
+}
+
 /* The pong may have come while nobody read. */
 static void who_sleeps_after_its_ping_asks_again(void **state)
 {
@@ -334,6 +345,7 @@ int main(void)
         cmocka_unit_test(a_pong_within_a_millisecond_counts_as_one),
         cmocka_unit_test(a_pong_after_months_is_the_longest_rtt),
         cmocka_unit_test(who_sleeps_for_hours_asks_before_it_gives_up),
+        cmocka_unit_test(who_was_stopped_for_seconds_asks_before_it_gives_up),
         cmocka_unit_test(who_sleeps_after_its_ping_asks_again),
         cmocka_unit_test(a_tick_a_little_late_still_ends_a_dead_session),
         cmocka_unit_test(options_set_the_times),

@@ -173,8 +173,7 @@ static void a_channel_the_other_side_closed_sends_nothing(void **state)
     assert_null(snitun_turn(side.session, &limit));
     side_silent(&side);
     snitun_channel_idle(channel);
-    snitun_channel_close(channel);
-    side_stop(&side);
+    side_stop(&side); /* frees it */
 }
 
 /* ---- PAUSE and RESUME ---- */

@@ -439,6 +439,7 @@ static void channels_of_an_ended_session_are_ended_as_always(void **state)
     snitun_channel_close(open);
     snitun_channel_close(closed);
     assert_int_equal(snitun_session_channels(side.session), 1);
+    assert_int_equal(side.session->closing, 1);
     assert_true(snitun_session_established(side.session));
     is_over(&side, SNITUN_E_NEW_SIZE);
 }

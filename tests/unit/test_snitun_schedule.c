@@ -247,15 +247,19 @@ static void a_turn_not_taken_is_offered_again(void **state)
 {
     (void)state;
     struct side side = {0};
-    struct snitun_channel *channels[2];
+    struct snitun_channel *channels[3];
     size_t limit;
-    ready_channels(&side, channels, 2);
+    ready_channels(&side, channels, 3);
     for (int i = 0; i < 3; i++) {
         assert_ptr_equal(snitun_turn(side.session, &limit), channels[0]);
     }
     snitun_channel_idle(channels[0]);
+    assert_null(side.session->schedule.turn);
     assert_ptr_equal(snitun_turn(side.session, &limit), channels[1]);
     snitun_channel_close(channels[1]);
+    assert_null(side.session->schedule.turn);
+    assert_ptr_equal(snitun_turn(side.session, &limit), channels[2]);
+    snitun_channel_idle(channels[2]);
     assert_null(snitun_turn(side.session, &limit));
     side_stop(&side);
 }
