@@ -269,6 +269,48 @@ static void close_drops_a_bounded_number_of_bytes(void **state)
     io_close(far.stream);
 }
 
+/* Makes the loop believe that time has passed. */
+static void pass_ms(uint64_t ms)
+{
+    io_core_set_now(&world->loop->core, io_now_ms(world->loop) + ms);
+    io_core_fire_timers(&world->loop->core);
+}
+
+static void close_waits_for_the_other_sides_end_for_a_while(void **state)
+{
+    (void)state;
+    pair_connect(world, &door, &near, &far);
+    io_close(near.stream);
+    world_run(world, has_ended, &far);
+    pass_ms(IO_LINGER_MS - 100);
+    assert_false(none_lingers(NULL));
+    pass_ms(100);
+    assert_true(none_lingers(NULL));
+    io_close(far.stream);
+}
+
+static void a_queue_that_nobody_takes_ends_in_a_reset(void **state)
+{
+    (void)state;
+    pair_connect(world, &door, &near, &far);
+    far.paused = true;
+    send_pattern(near.stream, 16 * MEGABYTE);
+    io_close(near.stream);
+    pass_ms(IO_FLUSH_MS - 100);
+    assert_false(none_lingers(NULL));
+    pass_ms(100);
+    assert_true(none_lingers(NULL));
+    assert_int_equal(io_buffered(world->loop), 0);
+    far.paused = false;
+    far.check = true;
+    io_again(far.stream);
+    world_run(world, has_ended, &far);
+    /* Cut short, and known to be. */
+    assert_int_equal(far.error, IO_E_RESET);
+    assert_true(far.received < 16 * MEGABYTE);
+    io_close(far.stream);
+}
+
 static void close_after_the_end_was_read_leaves_nothing_behind(void **state)
 {
     (void)state;
@@ -660,6 +702,8 @@ int main(void)
         TEST(close_sends_what_is_queued),
         TEST(close_with_unread_bytes_resets_nothing),
         TEST(close_drops_a_bounded_number_of_bytes),
+        TEST(close_waits_for_the_other_sides_end_for_a_while),
+        TEST(a_queue_that_nobody_takes_ends_in_a_reset),
         TEST(close_after_the_end_was_read_leaves_nothing_behind),
         TEST(abort_resets),
         TEST(a_half_closed_stream_still_receives),
