@@ -14,6 +14,12 @@ static uint64_t least(uint64_t a, uint64_t b)
     return a < b ? a : b;
 }
 
+static uint64_t retry_us(const struct tcp_end *end)
+{
+    uint64_t first_us = 2 * end->rtt_us > RETRY_MIN_US ? 2 * end->rtt_us : RETRY_MIN_US;
+    return least(first_us << end->retries, RETRY_MAX_US);
+}
+
 static void tell(struct tcp_end *end, unsigned news)
 {
     if (end->news != NULL)
@@ -61,7 +67,7 @@ static uint32_t segment_len(struct tcp_end *end)
 static void probe_later(struct tcp_end *end)
 {
     if (end->sent == end->acked && end->retry.slot == 0)
-        sim_event_in(&end->retry, RETRY_MIN_US);
+        sim_event_in(&end->retry, retry_us(end));
 }
 
 static void pump(struct tcp_end *end)
@@ -75,6 +81,10 @@ static void pump(struct tcp_end *end)
         }
         struct packet packet = {.kind = PACKET_DATA, .offset = end->sent, .len = len, .fin = fin};
         end->sent += len + (fin ? 1 : 0);
+        if (end->timed_to == 0) {
+            end->timed_to = end->sent;
+            end->timed_from_us = end->conn->world->now_us;
+        }
         send_packet(end, packet);
     }
 }
@@ -169,7 +179,7 @@ void tcp_missing(struct tcp_end *end)
 {
     end->lossy = true;
     if (end->retry.slot == 0 && misses_something(end))
-        sim_event_in(&end->retry, RETRY_MIN_US);
+        sim_event_in(&end->retry, retry_us(end));
 }
 
 static void retry_request(struct tcp_end *end)
@@ -193,11 +203,15 @@ static void retry(void *arg)
         end->lossy = false;
         return;
     }
+    if (end->sent > end->acked && !end->lossy)
+        return; /* on its way; it was the window that had been closed */
     if (end->retries >= (end->held ? TCP_DATA_RETRIES_MAX : TCP_ORPHAN_RETRIES_MAX)) {
         tcp_fail(end, IO_E_TIMEOUT);
         return;
     }
-    sim_event_in(&end->retry, least((uint64_t)RETRY_MIN_US << ++end->retries, RETRY_MAX_US));
+    end->retries++;
+    end->timed_to = 0;
+    sim_event_in(&end->retry, retry_us(end));
     end->sent = end->acked;
     if (end->edge <= end->sent && end->sent < end->written)
         send_packet(end, (struct packet){.kind = PACKET_DATA, .offset = end->sent, .probe = true});
@@ -218,6 +232,10 @@ static void take_ack(struct tcp_end *end, const struct packet *packet)
         end->acked = packet->ack;
         if (end->sent < end->acked)
             end->sent = end->acked;
+        if (end->timed_to != 0 && end->acked >= end->timed_to) {
+            end->rtt_us = end->conn->world->now_us - end->timed_from_us;
+            end->timed_to = 0;
+        }
         end->retries = 0;
         sim_event_cancel(&end->retry);
         tell(end, TCP_WRITABLE);

@@ -63,6 +63,9 @@ struct tcp_end {
     struct wire wire; /* packets on their way to the other end */
     bool lossy;       /* a packet of the connection was lost and may be missed */
     unsigned retries;
+    uint64_t rtt_us;   /* as last measured */
+    uint64_t timed_to; /* measuring: until this offset is acknowledged; 0 = not */
+    uint64_t timed_from_us;
     struct sim_event retry; /* retransmission, probes, connection requests */
     struct sim_event orphan;
 };

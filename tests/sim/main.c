@@ -11,7 +11,8 @@
 #include <string.h>
 #include <unistd.h>
 
-static const struct scenario *const scenarios[] = {&scenario_echo, &scenario_tunnel};
+static const struct scenario *const scenarios[] = {&scenario_echo, &scenario_tunnel,
+                                                   &scenario_bulk};
 
 enum {
     SCENARIO_COUNT = sizeof scenarios / sizeof scenarios[0],

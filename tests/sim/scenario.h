@@ -18,5 +18,6 @@ struct scenario {
 
 extern const struct scenario scenario_echo;
 extern const struct scenario scenario_tunnel;
+extern const struct scenario scenario_bulk;
 
 #endif

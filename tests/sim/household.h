@@ -1,0 +1,49 @@
+/*
+ * A household: a publisher at home, its endpoint on a site, a name under which it is called.
+ */
+#ifndef TESTS_SIM_HOUSEHOLD_H
+#define TESTS_SIM_HOUSEHOLD_H
+
+#include "roles/publish/publish.h"
+#include "tests/sim/answerer.h"
+#include "tests/sim/party.h"
+
+#include <adit/snitun_token.h>
+
+enum { HOUSEHOLD_MEMORY = 6 * 1024 * 1024 }; /* budget of a publisher */
+
+struct household {
+    struct sim_world *world;
+    char name[32];
+    struct service service;
+    struct sim_host *home;
+    struct sim_host *site; /* of the endpoint */
+    struct party publisher;
+    struct party endpoint;
+    struct answerers answerers;
+    struct addr endpoint_at;
+    const char *server_name;
+    uint16_t server_port;
+    int proxy_protocol;
+};
+
+/* Callers of `name` begin with its ClientHello and may be refused with an alert. */
+void household_name_service(struct service *service, const char *name);
+
+/*
+ * Number i: makes its hosts and a credential from the keyring, and starts endpoint and publisher.
+ * server_name stays the caller's.
+ */
+void household_start(struct household *household, struct transfers *transfers, size_t i,
+                     const struct snitun_keyring *keyring, const char *server_name,
+                     uint16_t server_port);
+
+bool household_is_connected(const struct household *household);
+
+/* How often its publisher has been connected since it was started. */
+uint64_t household_connections(const struct household *household);
+
+/* An adit_random_fn over the chance of a world. */
+int household_random(void *world, void *buf, size_t len);
+
+#endif

@@ -1,0 +1,210 @@
+#include "tests/sim/town.h"
+
+#include "base/map.h"
+#include "tests/sim/caller.h"
+
+#include <string.h>
+
+enum {
+    END_S = 700,
+    GIVE_UP_MS = 30 * 1000,
+    MEMORY = 6 * 1024 * 1024,   /* budget of a worker */
+    MEMORY_SLACK = 1024 * 1024, /* a loop's, above its budget: what one round adds */
+    KEY_LEN = 32,
+};
+
+static const char key_path[] = "/etc/adit/fernet.key";
+static const char server_name[] = "tunnel.example.net";
+
+/* ---- The server ---- */
+
+static void make_key(struct town *town)
+{
+    char text[SNITUN_FERNET_KEY_TEXT + 2];
+    town->keyring.count = 1;
+    household_random(town->world, town->keyring.keys[0], KEY_LEN);
+    snitun_fernet_key_format(town->keyring.keys[0], text);
+    text[SNITUN_FERNET_KEY_TEXT] = '\n';
+    sim_disk_put(town->server_host, key_path, text, SNITUN_FERNET_KEY_TEXT + 1, 0600);
+}
+
+static void life_stopped(void *arg)
+{
+    party_stopped(arg);
+}
+
+static void *server_life(struct io_loop *loop, void *arg, struct life *life, char *why,
+                         size_t why_len)
+{
+    struct town *town = arg;
+    struct addr at = {.ip = {.family = 4}, .port = town->server_at.port};
+    struct server_config config = {
+        .listen = &at,
+        .listen_count = 1,
+        .fernet_key_file = key_path,
+        .workers = town->workers,
+        .drain_ms = 5000,
+    };
+    server_limits_default(&config.limits);
+    config.limits.memory = (size_t)MEMORY * town->workers;
+    return server_start(loop, &config, life_stopped, life, why, why_len);
+}
+
+static void server_life_stop(void *role)
+{
+    server_stop(role);
+}
+
+static void server_life_free(void *role)
+{
+    server_free(role);
+}
+
+static const struct party_ops server_ops = {
+    .name = "server", .start = server_life, .stop = server_life_stop, .free = server_life_free};
+
+/* ---- Devices ---- */
+
+static void start_device(struct io_loop *loop, void *arg)
+{
+    (void)loop;
+    (void)arg;
+}
+
+static void do_call(struct io_loop *loop, void *arg)
+{
+    struct transfer *transfer = arg;
+    struct town *town = container_of(transfer->transfers, struct town, transfers);
+    caller_start(transfer, loop, &town->server_at, town->give_up_ms);
+}
+
+void town_call(struct town *town, struct transfer *transfer)
+{
+    size_t from = sim_random_below(town->world, town->device_count);
+    sim_process_call(town->devices[from], do_call, transfer);
+}
+
+static bool must_come_through(const struct town *town, const struct transfer *transfer)
+{
+    return transfer->id >= town->first_calm;
+}
+
+/* Called, or about to be; or done for the caller alone. */
+static bool runs(const struct transfer *transfer)
+{
+    if (transfer->caller == TRANSFER_RUNNING)
+        return true;
+    return transfer->caller == TRANSFER_DONE && transfer->answerer == TRANSFER_RUNNING &&
+           !transfer->service->unknown;
+}
+
+bool town_is_quiet(const struct town *town)
+{
+    const struct list *head = &town->transfers.all;
+    if (town->transfers.running > 0)
+        return false;
+    for (const struct list *at = head->next; at != head; at = at->next) {
+        const struct transfer *transfer = container_of(at, struct transfer, node);
+        if (must_come_through(town, transfer) && runs(transfer))
+            return false;
+    }
+    return true;
+}
+
+void town_calm(struct town *town, uint64_t give_up_ms)
+{
+    town->give_up_ms = give_up_ms;
+    town->first_calm = town->transfers.next_id;
+}
+
+void town_check_calm(const struct town *town)
+{
+    const struct list *head = &town->transfers.all;
+    for (const struct list *at = head->next; at != head; at = at->next) {
+        const struct transfer *transfer = container_of(at, struct transfer, node);
+        if (must_come_through(town, transfer))
+            transfer_must_be_complete(transfer);
+    }
+}
+
+/* ---- What must hold after every event ---- */
+
+static void check_memory(const struct party *party, size_t budget)
+{
+    struct sim_process *process = party_process(party);
+    size_t bytes = process == NULL ? 0 : sim_process_pool_bytes(process);
+    if (bytes > budget)
+        sim_fail(party->world, "%s holds %zu bytes of buffers, %zu are allowed", party->ops->name,
+                 bytes, budget);
+}
+
+static void check(void *arg)
+{
+    const struct town *town = arg;
+    check_memory(&town->server, (size_t)(MEMORY + MEMORY_SLACK) * town->workers);
+    for (size_t i = 0; i < town->household_count; i++)
+        check_memory(&town->households[i].publisher, HOUSEHOLD_MEMORY + MEMORY_SLACK);
+}
+
+/* ---- From start to end ---- */
+
+void town_build(struct town *town, struct sim_world *world, size_t households_max,
+                size_t devices_max)
+{
+    static const char *const addresses[] = {"192.0.2.1"};
+    *town = (struct town){.world = world, .give_up_ms = GIVE_UP_MS, .first_calm = UINT64_MAX};
+    town->workers = (unsigned)sim_random_between(world, 1, TOWN_WORKERS_MAX);
+    town->household_count = sim_random_between(world, 1, households_max);
+    town->device_count = sim_random_between(world, 1, devices_max);
+    transfers_init(&town->transfers, world);
+    chaos_init(&town->chaos, world);
+    household_name_service(&town->unknown, "host-x.example.com");
+    town->unknown.unknown = true;
+    (void)addr_parse("192.0.2.1:443", &town->server_at);
+    town->server_host = sim_host_new(world, "server", addresses[0]);
+    sim_name_set(world, server_name, addresses, 1);
+    make_key(town);
+    party_init(&town->server, town->server_host, &server_ops, town);
+    party_start(&town->server);
+    for (size_t i = 0; i < town->household_count; i++)
+        household_start(&town->households[i], &town->transfers, i, &town->keyring, server_name,
+                        town->server_at.port);
+    for (size_t i = 0; i < town->device_count; i++) {
+        char address[IP_TEXT_MAX];
+        snprintf(address, sizeof address, "198.51.100.%zu", i + 1);
+        town->device_hosts[i] = sim_host_new(world, "device", address);
+        town->devices[i] = sim_host_start(town->device_hosts[i], start_device, town);
+    }
+    sim_set_check(world, check, town);
+}
+
+void town_run_seconds(struct town *town, uint64_t seconds)
+{
+    (void)sim_run(town->world, sim_now_us(town->world) + seconds * TOWN_SECOND_US, NULL, NULL);
+}
+
+static bool is_over(void *arg)
+{
+    const struct town *town = arg;
+    bool over = party_is_over(&town->server) && sim_conn_count(town->world) == 0;
+    for (size_t i = 0; i < town->household_count; i++)
+        over = over && party_is_over(&town->households[i].publisher) &&
+               party_is_over(&town->households[i].endpoint);
+    return over;
+}
+
+void town_end(struct town *town)
+{
+    uint64_t end_us = sim_now_us(town->world) + END_S * UINT64_C(1000000);
+    party_stop(&town->server);
+    for (size_t i = 0; i < town->household_count; i++) {
+        party_stop(&town->households[i].publisher);
+        party_stop(&town->households[i].endpoint);
+    }
+    for (size_t i = 0; i < town->device_count; i++)
+        sim_process_end(town->devices[i]);
+    if (!sim_run(town->world, end_us, is_over, town))
+        sim_fail(town->world, "%zu connections are left, or a role", sim_conn_count(town->world));
+    transfers_free(&town->transfers);
+    snitun_keyring_wipe(&town->keyring);
+}
