@@ -63,24 +63,18 @@ static bool read_number(const char **text, uint64_t *number)
     return true;
 }
 
-/* Narrows the limits by those of one group: "max 100000" or "150000 100000"; "max" or bytes. */
-static void narrow(const char *directory, struct io_process_limits *limits)
+/* What one group allows: "max 100000", or "150000 100000" of processor time in each period. */
+static unsigned group_processors(const char *directory)
 {
     char line[128];
     const char *at = line;
     uint64_t quota;
     uint64_t period;
-    if (read_line(directory, "cpu.max", line, sizeof(line)) && read_number(&at, &quota) &&
-        read_number(&at, &period) && quota > 0 && period > 0) {
-        uint64_t processors = quota / period + (quota % period != 0);
-        if (processors < limits->processors)
-            limits->processors = processors;
-    }
-    uint64_t bytes;
-    at = line;
-    if (read_line(directory, "memory.max", line, sizeof(line)) && read_number(&at, &bytes) &&
-        bytes < limits->memory)
-        limits->memory = bytes;
+    if (!read_line(directory, "cpu.max", line, sizeof(line)) || !read_number(&at, &quota) ||
+        !read_number(&at, &period) || quota == 0 || period == 0)
+        return UINT_MAX;
+    uint64_t processors = quota / period + (quota % period != 0);
+    return processors > UINT_MAX ? UINT_MAX : (unsigned)processors;
 }
 
 /* The path of the process's group: the line "0::/path" of the list. */
@@ -101,28 +95,26 @@ static bool find_group(const char *list, char *group, size_t group_len)
     return found;
 }
 
-struct io_process_limits io_process_cgroup(const char *list, const char *mount)
+unsigned io_process_cgroup_processors(const char *list, const char *mount)
 {
-    struct io_process_limits limits = {UINT64_MAX, UINT64_MAX};
+    unsigned least = UINT_MAX;
     char group[PATH_MAX];
     if (!find_group(list, group, sizeof(group)))
-        return limits;
+        return least;
     /* Every group above counts as well. */
     for (;;) {
         char directory[PATH_MAX];
         int len = snprintf(directory, sizeof(directory), "%s%s", mount, group);
+        unsigned processors = UINT_MAX;
         if (len > 0 && (size_t)len < sizeof(directory))
-            narrow(directory, &limits);
+            processors = group_processors(directory);
+        if (processors < least)
+            least = processors;
         char *slash = strrchr(group, '/');
-        if (slash == NULL || group[0] == '\0')
-            return limits;
+        if (slash == NULL)
+            return least;
         *slash = '\0';
     }
-}
-
-static struct io_process_limits own_limits(void)
-{
-    return io_process_cgroup("/proc/self/cgroup", "/sys/fs/cgroup");
 }
 
 /* ---- What there is ---- */
@@ -147,17 +139,6 @@ static unsigned count_affinity(void)
 unsigned io_process_processors(void)
 {
     unsigned affinity = count_affinity();
-    uint64_t allowed = own_limits().processors;
-    return allowed < affinity ? (unsigned)allowed : affinity;
-}
-
-uint64_t io_process_memory(void)
-{
-    long pages = sysconf(_SC_PHYS_PAGES);
-    long page_len = sysconf(_SC_PAGESIZE);
-    uint64_t allowed = own_limits().memory;
-    if (pages <= 0 || page_len <= 0)
-        return allowed == UINT64_MAX ? 0 : allowed;
-    uint64_t machine = (uint64_t)pages * (uint64_t)page_len;
-    return allowed < machine ? allowed : machine;
+    unsigned allowed = io_process_cgroup_processors("/proc/self/cgroup", "/sys/fs/cgroup");
+    return allowed < affinity ? allowed : affinity;
 }

@@ -1,7 +1,8 @@
 /*
- * What a process asks of the machine once, before it opens anything: limits and hardening. The user
- * and the supervisor are the program's affair (cli/process.h); a filter of system calls and of
- * paths belongs after the user has changed and before the first byte of the network is read.
+ * What a process asks of the machine once, before it opens anything: limits and hardening. User,
+ * memory and supervisor are the program's affair (cli/process.h, cli/memory.h); a filter of system
+ * calls and of paths belongs after the user has changed and before the first byte of the network is
+ * read.
  */
 #ifndef IO_REAL_PROCESS_H
 #define IO_REAL_PROCESS_H
@@ -21,17 +22,10 @@ uint64_t io_process_raise_files(void);
 /* Processors that this process may use: its affinity and its cgroups' cpu.max. At least 1. */
 unsigned io_process_processors(void);
 
-/* Bytes of memory of the machine, or of the narrowest cgroup. 0 when it cannot be told. */
-uint64_t io_process_memory(void);
-
 /*
- * What cgroups (version 2) allow: `list` is like /proc/self/cgroup, `mount` like /sys/fs/cgroup.
- * Limits that are not set, or cannot be read, are UINT64_MAX; processors are rounded up.
+ * How many processors control groups (version 2) allow, rounded up; UINT_MAX where no limit is
+ * set or can be read. `list` is like /proc/self/cgroup, `mount` like /sys/fs/cgroup.
  */
-struct io_process_limits {
-    uint64_t processors;
-    uint64_t memory;
-};
-struct io_process_limits io_process_cgroup(const char *list, const char *mount);
+unsigned io_process_cgroup_processors(const char *list, const char *mount);
 
 #endif
