@@ -40,7 +40,7 @@ static int receive(struct snitun_session *session, const uint8_t *in, size_t len
         in += used;
         len -= used;
         if (event.type == SNITUN_ESTABLISHED)
-            fprintf(stderr, "publisher: published\n");
+            fprintf(stderr, "publisher: connected\n");
         else if (event.type == SNITUN_OPENED)
             open_link(event.channel);
         else if (event.type == SNITUN_DATA)

@@ -1,14 +1,13 @@
 """The example publisher, compiled against the installed library as a device maker would."""
 import hashlib
 import os
-import pathlib
 import select
 import subprocess
 
 import pytest
 
 import harness
-from harness import Wire, client_hello, in_thread, until
+from harness import Wire, client_hello, in_thread
 from wire import credential
 
 NAME = "home.example"
@@ -44,8 +43,10 @@ def publisher(tmp_path_factory):
 def publish(programs, publisher, server, cipher, version, to):
     program, environment = publisher
     cred = programs.credential_file(credential(programs.key, NAME, cipher, version))
+    mark = server.process.mark()
     process = programs.start([program, cred, server.address, to], "example", env=environment)
-    process.wait_for("published")
+    process.wait_for(r"\bconnected\b")
+    server.wait_served(NAME, mark)
     return process
 
 
@@ -101,7 +102,7 @@ def test_twenty_megabytes_each_way_on_four_channels_at_once(programs, publisher,
 def test_an_endpoint_that_does_not_read_pauses_its_device_alone(programs, publisher):
     server = programs.serve()
     endpoint = programs.endpoint()
-    process = publish(programs, publisher, server, "aes-gcm-siv", 2, endpoint.address)
+    publish(programs, publisher, server, "aes-gcm-siv", 2, endpoint.address)
     device, service = open_channel(server, endpoint)
     block = os.urandom(MEGABYTE)
 
@@ -122,12 +123,6 @@ def test_an_endpoint_that_does_not_read_pauses_its_device_alone(programs, publis
     device.close()
     received = service.receive_to_end()
     assert hashlib.sha256(received).digest() == sent.digest()
-    until(lambda: resident(process.pid) < 100 * MEGABYTE, "the queue is given back")
-
-
-def resident(pid):
-    text = pathlib.Path("/proc", str(pid), "status").read_text()
-    return int(text.split("VmRSS:")[1].split()[0]) * 1024
 
 
 def test_an_endpoint_that_refuses_closes_the_channel(programs, publisher, server):
@@ -149,8 +144,8 @@ def test_it_comes_back_when_the_server_went_away(programs, publisher):
     mark = process.mark()
     again = programs.python(harness.PEER, "server", "--listen", first.address,
                             f"--key={programs.key}", name="peer server")
-    again.wait_for("listening")
-    process.wait_for("published", after=mark)
+    process.wait_for(r"\bconnected\b", after=mark)
+    again.wait_for('"event": "peer"')
     device, service = open_channel(first, endpoint)
     service.send(b"hello")
     assert device.receive(5) == b"hello"
