@@ -5,6 +5,7 @@
 
 #include <openssl/evp.h>
 #include <stdlib.h>
+#include <string.h>
 
 /* Either OpenSSL's context, for both directions, or libgcrypt's. */
 struct aead {
@@ -85,10 +86,8 @@ enum aead_result aead_seal(struct aead *aead, const uint8_t nonce[AEAD_NONCE_LEN
 static enum aead_result evp_open(struct aead *aead, const uint8_t nonce[AEAD_NONCE_LEN],
                                  const uint8_t *in, size_t len, uint8_t *plain)
 {
-    uint8_t tag[AEAD_TAG_LEN];
-    for (size_t i = 0; i < AEAD_TAG_LEN; i++) {
-        tag[i] = in[len + i];
-    }
+    uint8_t tag[AEAD_TAG_LEN]; /* OpenSSL takes no const one */
+    memcpy(tag, in + len, sizeof tag);
     int n = 0;
     int tail = 0;
     if (EVP_CipherInit_ex2(aead->ctx, NULL, NULL, nonce, 0, NULL) != 1 ||

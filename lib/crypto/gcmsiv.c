@@ -3,6 +3,7 @@
 #include <gcrypt.h>
 #include <pthread.h>
 #include <stdlib.h>
+#include <string.h>
 
 struct gcmsiv {
     gcry_cipher_hd_t handle;
@@ -71,7 +72,9 @@ enum aead_result gcmsiv_seal(struct gcmsiv *siv, const uint8_t nonce[AEAD_NONCE_
 enum aead_result gcmsiv_open(struct gcmsiv *siv, const uint8_t nonce[AEAD_NONCE_LEN],
                              const uint8_t *in, size_t len, uint8_t *plain)
 {
-    if (!start(siv, nonce) || gcry_cipher_set_decryption_tag(siv->handle, in + len, AEAD_TAG_LEN)) {
+    uint8_t tag[AEAD_TAG_LEN]; /* libgcrypt's macro casts const away */
+    memcpy(tag, in + len, sizeof tag);
+    if (!start(siv, nonce) || gcry_cipher_set_decryption_tag(siv->handle, tag, sizeof tag)) {
         return AEAD_E_CRYPTO;
     }
     gcry_error_t error = gcry_cipher_decrypt(siv->handle, plain, len, in, len);

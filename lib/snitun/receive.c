@@ -1,12 +1,12 @@
 #include "base/cursor.h"
 #include "base/encode.h"
+#include "lib/crypto/sha256.h"
 #include "lib/snitun/alive.h"
 #include "lib/snitun/channel.h"
 #include "lib/snitun/control.h"
 #include "lib/snitun/frame.h"
 #include "lib/snitun/schedule.h"
 
-#include <openssl/sha.h>
 #include <string.h>
 
 /* ---- Units ---- */
@@ -49,7 +49,7 @@ static int establish(struct snitun_session *session, uint64_t now_ms, struct sni
 static int on_challenge(struct snitun_session *session, uint64_t now_ms,
                         const uint8_t plain[SNITUN_CHALLENGE_LEN], struct snitun_event *event)
 {
-    if (!SHA256(plain, SNITUN_CHALLENGE_LEN, session->challenge)) {
+    if (sha256(plain, SNITUN_CHALLENGE_LEN, session->challenge)) {
         return snitun_session_fail(session, SNITUN_E_CRYPTO);
     }
     session->control.answer_due = true;
@@ -61,7 +61,7 @@ static int on_answer(struct snitun_session *session, uint64_t now_ms,
                      const uint8_t plain[SNITUN_CHALLENGE_LEN], struct snitun_event *event)
 {
     uint8_t expected[SNITUN_CHALLENGE_LEN];
-    if (!SHA256(session->challenge, SNITUN_CHALLENGE_LEN, expected)) {
+    if (sha256(session->challenge, SNITUN_CHALLENGE_LEN, expected)) {
         return snitun_session_fail(session, SNITUN_E_CRYPTO);
     }
     bool right = session->state == SNITUN_STATE_AWAIT_ANSWER &&

@@ -105,9 +105,10 @@ static void on_event(struct harness *harness, const struct snitun_event *event, 
     }
 }
 
-/* One read of the engine's caller. */
+/* One read of the engine's caller; len >= 1. */
 static void receive(struct harness *harness, const uint8_t *in, size_t len)
 {
+    FUZZ_CHECK(len >= 1);
     uint8_t *copy = fuzz_copy(in, len);
     for (size_t at = 0; at < len;) {
         struct snitun_event event;

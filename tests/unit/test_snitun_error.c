@@ -14,6 +14,7 @@ static unsigned allocations_left; /* before memory fails, when not 0 */
 static bool crypto_fails;
 static bool keys_fail; /* crypto fails to take one */
 
+/* The names that ld --wrap asks for. */
 void *__real_calloc(size_t count, size_t size);
 void *__wrap_calloc(size_t count, size_t size);
 void *__real_malloc(size_t size);
@@ -28,8 +29,10 @@ int __real_EVP_CipherUpdate(EVP_CIPHER_CTX *ctx, unsigned char *out, int *out_le
                             const unsigned char *in, int len);
 int __wrap_EVP_CipherUpdate(EVP_CIPHER_CTX *ctx, unsigned char *out, int *out_len,
                             const unsigned char *in, int len);
-unsigned char *__real_SHA256(const unsigned char *bytes, size_t len, unsigned char *digest);
-unsigned char *__wrap_SHA256(const unsigned char *bytes, size_t len, unsigned char *digest);
+int __real_EVP_Digest(const void *bytes, size_t len, unsigned char *digest, unsigned *digest_len,
+                      const EVP_MD *type, ENGINE *engine);
+int __wrap_EVP_Digest(const void *bytes, size_t len, unsigned char *digest, unsigned *digest_len,
+                      const EVP_MD *type, ENGINE *engine);
 gcry_error_t __real_gcry_cipher_setkey(gcry_cipher_hd_t handle, const void *key, size_t len);
 gcry_error_t __wrap_gcry_cipher_setkey(gcry_cipher_hd_t handle, const void *key, size_t len);
 gcry_error_t __real_gcry_cipher_setiv(gcry_cipher_hd_t handle, const void *iv, size_t len);
@@ -66,9 +69,10 @@ int __wrap_EVP_CipherUpdate(EVP_CIPHER_CTX *ctx, unsigned char *out, int *out_le
     return crypto_fails ? 0 : __real_EVP_CipherUpdate(ctx, out, out_len, in, len);
 }
 
-unsigned char *__wrap_SHA256(const unsigned char *bytes, size_t len, unsigned char *digest)
+int __wrap_EVP_Digest(const void *bytes, size_t len, unsigned char *digest, unsigned *digest_len,
+                      const EVP_MD *type, ENGINE *engine)
 {
-    return crypto_fails ? NULL : __real_SHA256(bytes, len, digest);
+    return crypto_fails ? 0 : __real_EVP_Digest(bytes, len, digest, digest_len, type, engine);
 }
 
 gcry_error_t __wrap_gcry_cipher_setkey(gcry_cipher_hd_t handle, const void *key, size_t len)

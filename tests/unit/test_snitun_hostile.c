@@ -11,6 +11,7 @@ enum { MILLION = 1000000 };
 
 static long live;
 
+/* The names that ld --wrap asks for. */
 void *__real_calloc(size_t count, size_t size);
 void *__wrap_calloc(size_t count, size_t size);
 void *__real_malloc(size_t size);

@@ -53,13 +53,10 @@ bool vectors_hex(const json_t *object, const char *key, const char *where, long 
 static bool fixed_hex(const json_t *object, const char *key, const char *where, void *out,
                       size_t len)
 {
-    struct recorded_bytes bytes = {0};
-    bool right = vectors_hex(object, key, where, (long)len, &bytes);
-    if (right) {
-        memcpy(out, bytes.bytes, len);
-    }
-    free(bytes.bytes);
-    return right;
+    const char *text = json_string_value(json_object_get(object, key));
+    return text && strlen(text) == 2 * len && hex_decode(text, out, len)
+               ? true
+               : vectors_fail(where, "\"%s\" is not %zu bytes of hex", key, len);
 }
 
 static bool integer(const json_t *object, const char *key, const char *where, json_int_t max,
