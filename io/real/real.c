@@ -53,8 +53,8 @@ struct io_loop *io_real_new(const struct io_real_options *options, int *error)
 
 void io_real_run(struct io_loop *loop)
 {
-    loop->stopping = false;
     loop_run(loop);
+    loop->stopping = false;
 }
 
 void io_real_stop(struct io_loop *loop)

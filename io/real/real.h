@@ -28,7 +28,7 @@ struct io_loop *io_real_new(const struct io_real_options *options, int *error);
  */
 void io_real_run(struct io_loop *loop);
 
-/* Called on the loop. */
+/* Called on the loop, or before it runs: then the run ends at once. */
 void io_real_stop(struct io_loop *loop);
 
 /*

@@ -463,6 +463,18 @@ static void run_waits_for_work_that_was_submitted(void **state)
     assert_int_equal(all.done, 10);
 }
 
+static void a_loop_that_was_stopped_before_it_runs_ends_at_once(void **state)
+{
+    (void)state;
+    io_real_stop(world->loop);
+    io_real_run(world->loop);
+    struct io_task stop;
+    io_task_init(&stop, world->loop, stop_loop, world->loop);
+    io_task_queue(&stop);
+    io_real_run(world->loop);
+    assert_null(stop.link);
+}
+
 /* ---- Names ---- */
 
 struct answer {
@@ -624,6 +636,7 @@ int main(void)
         TEST(a_worker_and_the_first_loop_talk),
         TEST(too_much_work_is_refused_and_the_rest_is_done),
         TEST(run_waits_for_work_that_was_submitted),
+        TEST(a_loop_that_was_stopped_before_it_runs_ends_at_once),
         TEST(a_literal_address_is_answered_later_without_a_helper),
         TEST(localhost_is_looked_up),
         TEST(a_name_that_cannot_be_is_an_error),
