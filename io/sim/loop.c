@@ -74,16 +74,19 @@ void loop_free(struct io_loop *loop)
     free(loop);
 }
 
+/* A loop that is held up is not woken earlier by more news. */
 static void wake(struct io_loop *loop)
 {
     struct sim_world *world = loop_world(loop);
-    uint64_t delay_us = sim_random_below(world, WAKE_MAX_US);
-    if (sim_chance(world, world->weather.slow_loop)) {
+    uint64_t at_us = world->now_us + sim_random_below(world, WAKE_MAX_US);
+    if (loop->held_until_us <= world->now_us && sim_chance(world, world->weather.slow_loop)) {
         sim_fault(world, SIM_SLOW_LOOP);
-        delay_us += sim_random_below(world, SLOW_MAX_US);
+        loop->held_until_us = world->now_us + sim_random_below(world, SLOW_MAX_US);
     }
-    if (loop->round.slot == 0 || loop->round.at_us > world->now_us + delay_us)
-        sim_event_in(&loop->round, delay_us);
+    if (at_us < loop->held_until_us)
+        at_us = loop->held_until_us;
+    if (loop->round.slot == 0 || loop->round.at_us > at_us)
+        sim_event_at(&loop->round, at_us);
 }
 
 /* ---- Sources ---- */

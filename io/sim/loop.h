@@ -22,6 +22,7 @@ struct io_loop {
     struct list node; /* of the process's loops */
     uint64_t id;
     struct sim_event round;
+    uint64_t held_until_us;  /* something else keeps the thread busy */
     uint64_t empty_since_us; /* start of the second in which empty rounds are counted */
     unsigned empty_rounds;   /* neither messages nor news: timers and tasks alone */
     bool in_round;

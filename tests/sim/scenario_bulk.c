@@ -9,13 +9,13 @@
 enum {
     TRANSFERS = 2,
     START_S = 5,
-    BUFFER_MIN = 64 * 1024,
+    BUFFER_MIN = 512 * 1024,
     BUFFER_MAX = 4 * 1024 * 1024,
     THIN_BUFFER = 48 * 1024, /* 4 s of the slow link */
     FAST_BYTES_PER_S = 1000 * 1000 * 1000,
     FAST_BYTES_MIN = 1000 * 1000,
     FAST_BYTES_MAX = 5 * 1000 * 1000,
-    FAST_S = 5, /* less than the silence after which a ping would wake what sleeps */
+    FAST_S = 8, /* less than the silence after which a ping would wake what sleeps */
     SLOW_BYTES_PER_S = 12 * 1000,
     SLOW_BYTES_MIN = 300 * 1000,
     SLOW_BYTES_MAX = 1500 * 1000,
@@ -86,7 +86,7 @@ static void run(struct sim_world *world)
     town_build(&town, world, 1, 1);
     set_links(&town, slow);
     town_run_seconds(&town, START_S);
-    sim_set_weather(world, &(struct sim_weather){.slow_loop = slow ? 0 : 500, .split = 500});
+    sim_set_weather(world, &(struct sim_weather){.slow_loop = slow ? 0 : 300, .split = 500});
     town_calm(&town, GIVE_UP_S * UINT64_C(1000));
     for (int i = 0; i < TRANSFERS && sim_failure(world) == NULL; i++)
         run_transfer(&town, slow);
