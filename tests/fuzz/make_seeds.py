@@ -94,7 +94,65 @@ def frames(vectors):
             yield seed + bytes([12, 0, 252, 11, 0, 0, 14, 8, 0, 15, 1, 0, 1, 0])
 
 
-HARNESSES = (clienthello, frames, proxyheader, token)
+def sodiumtcp(_vectors):
+    """Sessions of both roles and modes, as the steps of fuzz_sodiumtcp.c have them."""
+    lens = (0, 1, 4, 8, 12, 13, 16, 31, 32, 37, 38, 40, 44, 45, 46, 60, 64, 4128, 131070, 262144)
+
+    def pdu(kind, body, pad=None):
+        choice = kind - 3 if kind < 16 else kind - 16 + 15 if kind < 19 else kind - 16
+        size = pad or len(body)
+        given = size if size < 64 else min(size, 300 if kind == 18 else 16)
+        assert len(body) <= given
+        length = bytes([lens.index(size) if size in lens else size])
+        return b"\7" + bytes([choice]) + length + body.ljust(given, b"\0")
+
+    def begin(number, kind, exists, size, name=b"\4name"):
+        return pdu(18, struct.pack(">IBBBBQqIHBB", number, kind, exists, 0, 0, size, 0, 0, 0, 1, 0)
+                   + name)
+
+    control, written, tick = b"\0\xff", b"\x11\0", b"\3\x20\0"
+    start = lambda number, offset: pdu(20, struct.pack(">IQ", number, offset))
+    end = lambda number, status, size: pdu(
+        23, struct.pack(">IBQ", number, status, size) + bytes(32))
+    ack = lambda number: bytes([1 + 8, number])
+    offer = lambda number, verdict, size: bytes([1 + 8 * 4 * verdict, number, size])
+    client_begin = lambda exists: b"\1" + b"dir/file".ljust(16, b"\0") + struct.pack(
+        ">BBI", 0, exists, 9)
+    client_start, client_data, client_end, client_finish = (
+        b"\x11\0", b"\x19\0\x09", b"\x21", b"\x29")
+    for step in (0, 7, 200):
+        head = lambda mode: bytes([mode, step])
+        # the engine is a server in extension mode
+        yield (head(1) + begin(0, 0, 0, 60) + start(0, 0) + pdu(21, b"", 60) + end(0, 0, 60)
+               + control + written + ack(0) + pdu(27, b"\0\0\0\1") + control)
+        yield (head(1) + begin(0, 0, 1, 60) + begin(1, 1, 0, 0) + offer(0, 1, 15) + start(0, 15)
+               + pdu(21, b"", 45) + end(0, 0, 60) + ack(0) + ack(1) + control + tick)
+        yield head(1) + begin(0, 2, 0, 2**64 - 1) + start(0, 0) + pdu(
+            22, struct.pack(">I", 1 << 20), 4128) + written + control + end(0, 2, 1 << 20)
+        yield head(1) + (begin(0, 0, 0, 1 << 30) + start(0, 0) + pdu(21, b"", 262144) * 4
+                         + written + control + pdu(21, b"", 262144) * 2)
+        yield head(1) + pdu(26, b"\0\0\0\0\1disk full") + control
+        yield head(1) + pdu(4, bytes(16)) * 18
+        # in public mode
+        yield head(3) + (pdu(3, b"", 131070) + written + control) * 2 + pdu(4, bytes(16)) + control
+        yield head(3) + pdu(3, b"") * 18
+        # a client in extension mode, then in public mode
+        yield (head(0) + client_begin(1) + control
+               + pdu(19, struct.pack(">IBQ", 0, 1, 3) + bytes(32)) + b"\x11\3" + b"\x19\0\6"
+               + client_end + pdu(24, bytes(13)) + client_finish + pdu(28, b"\0\0\0\1"))
+        yield (head(0) + client_begin(0) * 3 + client_start + client_data + client_end + control
+               + pdu(25, struct.pack(">Q", 1 << 30)) + pdu(29, b"", 60) + tick)
+        yield head(2) + client_data + pdu(3, b"DATA OK: RECEIVED 9 BYTES", 32) + pdu(5, bytes(16))
+        # the opening
+        yield head(5) + b"\0\x60" + b"a login" + bytes(121) + b"a passphrase"
+        yield head(5) + b"\0\x40" + bytes(32)
+        yield head(4) + b"\0\x3c" + b"Welcome.\0adit/1 zstd"
+        yield head(4) + b"\0\x24" + b"\x55" * 152
+        # a changed message
+        yield head(1) + b"\4\x21\0" + b"\0" * 3
+
+
+HARNESSES = (clienthello, frames, proxyheader, sodiumtcp, token)
 
 
 def main():
