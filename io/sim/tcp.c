@@ -408,19 +408,23 @@ ssize_t tcp_write(struct tcp_end *end, const void *bytes, size_t len)
     if (end->error != 0 || end->fin || end->state == TCP_GONE)
         return IO_E_RESET;
     struct sim_world *world = end->conn->world;
-    len = least(len, tcp_room(end));
-    if (len > 1 && sim_chance(world, world->weather.short_write)) {
+    const uint8_t *from = bytes;
+    size_t taken = 0;
+    if (len > 1 && tcp_room(end) > 0 && sim_chance(world, world->weather.short_write)) {
         sim_fault(world, SIM_SHORT_WRITE);
         len = sim_random_between(world, 1, len - 1);
     }
-    if (len == 0)
-        return 0;
-    ring_push(&end->out, bytes, len);
-    end->written += len;
-    pump(end);
+    /* What leaves at once makes room for more. */
+    for (size_t room = tcp_room(end); taken < len && room > 0; room = tcp_room(end)) {
+        size_t part = least(len - taken, room);
+        ring_push(&end->out, from + taken, part);
+        end->written += part;
+        taken += part;
+        pump(end);
+    }
     if (end->lossy)
         tcp_missing(end);
-    return (ssize_t)len;
+    return (ssize_t)taken;
 }
 
 size_t tcp_readable(const struct tcp_end *end)
