@@ -8,6 +8,7 @@ MAY_KNOW = {
     "lib/tls": {"lib/tls", "base", "include/adit"},
     "lib/proxy": {"lib/proxy", "base", "include/adit"},
     "lib/snitun": {"lib/snitun", "lib/crypto", "base", "include/adit"},
+    "lib/quicktun": {"lib/quicktun", "base", "include/adit"},
     "lib/sodiumtcp": {"lib/sodiumtcp", "base", "include/adit"},
     # A token names a cipher of the multiplexer.
     "lib/token": {"lib/token", "lib/snitun", "lib/crypto", "base", "include/adit"},
@@ -37,6 +38,7 @@ FOREIGN = {
     # libgcrypt is to be set up once per process, and nothing but pthread_once() can do that.
     "lib/crypto": CRYPTOGRAPHY + ("pthread_once",),
     "lib/snitun": CRYPTOGRAPHY,
+    "lib/quicktun": ("crypto_", "sodium_"),
     "lib/sodiumtcp": ("crypto_", "sodium_"),
     "lib/token": CRYPTOGRAPHY + ("json_",),
 }
