@@ -10,8 +10,9 @@ enum { VALID_S = 30 * 24 * 3600 };
 
 static const char credential_path[] = "/etc/adit/credential.json";
 
-/* RFC 8446, 6: a fatal unrecognized_name, in a record of its own. */
+/* RFC 8446, 6: fatal alerts, each in a record of its own. */
 static const uint8_t unrecognized_name[] = {0x15, 0x03, 0x03, 0x00, 0x02, 0x02, 0x70};
+static const uint8_t internal_error[] = {0x15, 0x03, 0x03, 0x00, 0x02, 0x02, 0x50};
 
 int household_random(void *world, void *buf, size_t len)
 {
@@ -186,30 +187,56 @@ void household_name_service(struct service *service, const char *name)
     service->refusal_len = sizeof unrecognized_name;
 }
 
+static void open_site(struct household *household, struct transfers *transfers, size_t i,
+                      int proxy_protocol)
+{
+    char address[ADDR_TEXT_MAX];
+    household->world = transfers->world;
+    snprintf(household->name, sizeof household->name, "host-%c.example.com", (char)('a' + i));
+    household_name_service(&household->service, household->name);
+    household->proxy_protocol = proxy_protocol;
+    answerers_init(&household->answerers, transfers, &household->service);
+    household->answerers.proxy = proxy_protocol != 0;
+    snprintf(address, sizeof address, "203.0.113.%zu:8443", i + 101);
+    (void)addr_parse(address, &household->endpoint_at);
+    ip_format(&household->endpoint_at.ip, address);
+    household->site = sim_host_new(household->world, "site", address);
+    party_init(&household->endpoint, household->site, &endpoint_ops, household);
+    party_start(&household->endpoint);
+}
+
+void household_start_site(struct household *household, struct transfers *transfers, size_t i)
+{
+    open_site(household, transfers, i, 0);
+    household->service.refusal = internal_error; /* the place cannot be reached */
+    household->service.refusal_len = sizeof internal_error;
+}
+
 void household_start(struct household *household, struct transfers *transfers, size_t i,
                      const struct snitun_keyring *keyring, const char *server_name,
                      uint16_t server_port)
 {
     struct sim_world *world = transfers->world;
-    char address[ADDR_TEXT_MAX];
-    household->world = world;
+    char address[IP_TEXT_MAX];
+    open_site(household, transfers, i, (int)sim_random_below(world, 3));
     household->server_name = server_name;
     household->server_port = server_port;
-    snprintf(household->name, sizeof household->name, "host-%c.example.com", (char)('a' + i));
-    household_name_service(&household->service, household->name);
-    household->proxy_protocol = (int)sim_random_below(world, 3);
-    answerers_init(&household->answerers, transfers, &household->service);
-    household->answerers.proxy = household->proxy_protocol != 0;
-
     snprintf(address, sizeof address, "203.0.113.%zu", i + 1);
     household->home = sim_host_new(world, "home", address);
-    snprintf(address, sizeof address, "203.0.113.%zu:8443", i + 101);
-    (void)addr_parse(address, &household->endpoint_at);
-    ip_format(&household->endpoint_at.ip, address);
-    household->site = sim_host_new(world, "site", address);
     make_credential(household, keyring);
-    party_init(&household->endpoint, household->site, &endpoint_ops, household);
     party_init(&household->publisher, household->home, &publisher_ops, household);
-    party_start(&household->endpoint);
     party_start(&household->publisher);
+}
+
+void household_stop(struct household *household)
+{
+    party_stop(&household->endpoint);
+    if (household->home != NULL)
+        party_stop(&household->publisher);
+}
+
+bool household_is_over(const struct household *household)
+{
+    return party_is_over(&household->endpoint) &&
+           (household->home == NULL || party_is_over(&household->publisher));
 }

@@ -38,6 +38,15 @@ void household_start(struct household *household, struct transfers *transfers, s
                      const struct snitun_keyring *keyring, const char *server_name,
                      uint16_t server_port);
 
+/*
+ * The same without a publisher: a site alone, for a fixed route. `home` is NULL.
+ */
+void household_start_site(struct household *household, struct transfers *transfers, size_t i);
+
+/* Stops what was started; and whether all of that is over. */
+void household_stop(struct household *household);
+bool household_is_over(const struct household *household);
+
 bool household_is_connected(const struct household *household);
 
 /* How often its publisher has been connected since it was started. */

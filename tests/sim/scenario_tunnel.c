@@ -38,6 +38,8 @@ static struct transfer *draw_transfer(struct town *town)
     if (sim_chance(world, 300))
         return transfer_new_slow(&town->transfers, service,
                                  sim_random_between(world, MANY_BYTES_MIN, MANY_BYTES_MAX));
+    if (sim_chance(world, 1000))
+        return transfer_new(&town->transfers, &town->website.service, BYTES_MAX, BYTES_MAX);
     if (!sim_chance(world, 500))
         return transfer_new(&town->transfers, service, BYTES_MAX, BYTES_MAX);
     struct transfer *transfer = transfer_new(&town->transfers, &town->unknown, BYTES_MAX, 0);
@@ -175,6 +177,10 @@ static void go_rough(struct town *town)
     chaos_add(chaos, restart_household, NULL, &server, 60 * TOWN_SECOND_US);
     chaos_add(chaos, starve_server, feed_server, &server, 60 * TOWN_SECOND_US);
     chaos_add(chaos, use, NULL, &server, 20 * TOWN_SECOND_US);
+    struct chaos_target website = {.a = town->website.site};
+    chaos_cuts(chaos, &website, 60 * TOWN_SECOND_US);
+    chaos_holes(chaos, &website, 120 * TOWN_SECOND_US);
+    chaos_refusals(chaos, &website, 60 * TOWN_SECOND_US);
     for (size_t i = 0; i < town->household_count; i++) {
         const struct household *household = &town->households[i];
         struct chaos_target home = {.a = household->home};

@@ -11,6 +11,7 @@ enum {
     MEMORY = 6 * 1024 * 1024,   /* budget of a worker */
     MEMORY_SLACK = 1024 * 1024, /* a loop's, above its budget: what one round adds */
     KEY_LEN = 32,
+    WEBSITE = 'w' - 'a', /* its number among the households */
 };
 
 static const char key_path[] = "/etc/adit/fernet.key";
@@ -38,13 +39,18 @@ static void *server_life(struct io_loop *loop, void *arg, struct life *life, cha
 {
     struct town *town = arg;
     struct addr at = {.ip = {.family = 4}, .port = town->server_at.port};
+    struct server_route route = {.port = town->website.endpoint_at.port};
     struct server_config config = {
         .listen = &at,
         .listen_count = 1,
+        .routes = &route,
+        .route_count = 1,
         .fernet_key_file = key_path,
         .workers = town->workers,
         .drain_ms = 5000,
     };
+    snprintf(route.name, sizeof route.name, "%s", town->website.name);
+    ip_format(&town->website.endpoint_at.ip, route.host);
     server_limits_default(&config.limits);
     config.limits.memory = (size_t)MEMORY * town->workers;
     return server_start(loop, &config, life_stopped, life, why, why_len);
@@ -164,6 +170,7 @@ void town_build(struct town *town, struct sim_world *world, size_t households_ma
     town->server_host = sim_host_new(world, "server", addresses[0]);
     sim_name_set(world, server_name, addresses, 1);
     make_key(town);
+    household_start_site(&town->website, &town->transfers, WEBSITE);
     party_init(&town->server, town->server_host, &server_ops, town);
     party_start(&town->server);
     for (size_t i = 0; i < town->household_count; i++)
@@ -186,10 +193,10 @@ void town_run_seconds(struct town *town, uint64_t seconds)
 static bool is_over(void *arg)
 {
     const struct town *town = arg;
-    bool over = party_is_over(&town->server) && sim_conn_count(town->world) == 0;
+    bool over = party_is_over(&town->server) && household_is_over(&town->website) &&
+                sim_conn_count(town->world) == 0;
     for (size_t i = 0; i < town->household_count; i++)
-        over = over && party_is_over(&town->households[i].publisher) &&
-               party_is_over(&town->households[i].endpoint);
+        over = over && household_is_over(&town->households[i]);
     return over;
 }
 
@@ -197,10 +204,9 @@ void town_end(struct town *town)
 {
     uint64_t end_us = sim_now_us(town->world) + END_S * UINT64_C(1000000);
     party_stop(&town->server);
-    for (size_t i = 0; i < town->household_count; i++) {
-        party_stop(&town->households[i].publisher);
-        party_stop(&town->households[i].endpoint);
-    }
+    household_stop(&town->website);
+    for (size_t i = 0; i < town->household_count; i++)
+        household_stop(&town->households[i]);
     for (size_t i = 0; i < town->device_count; i++)
         sim_process_end(town->devices[i]);
     if (!sim_run(town->world, end_us, is_over, town))

@@ -25,7 +25,8 @@ struct town {
     unsigned workers;
     struct household households[TOWN_HOUSEHOLDS_MAX];
     size_t household_count;
-    struct service unknown; /* a name that nobody publishes */
+    struct household website; /* behind a fixed route */
+    struct service unknown;   /* a name that nobody publishes */
     struct sim_host *device_hosts[TOWN_DEVICES_MAX];
     struct sim_process *devices[TOWN_DEVICES_MAX];
     size_t device_count;
