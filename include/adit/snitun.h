@@ -133,7 +133,6 @@ struct snitun_counters {
     uint32_t frames_skipped;   /* unknown flags and channels, NEW from a client */
     uint32_t channels_refused; /* over channels_max */
     uint32_t pings_dropped;    /* over SNITUN_PONGS_MAX */
-    uint32_t pings_answered;   /* of ours, the newest one's pong alone */
     uint32_t rtt_ms;           /* of the newest answered ping; 0 = none yet */
 };
 ADIT_PUBLIC void snitun_session_counters(const struct snitun_session *session,
@@ -146,6 +145,7 @@ enum snitun_event_type {
     SNITUN_ESTABLISHED, /* the challenge was answered (server) or its answer is ready (client) */
     SNITUN_OPENED,      /* client: the server opened `channel` for `caller` */
     SNITUN_DATA,        /* `data`, `len` for `channel`: a piece of the caller's input, len >= 1 */
+    SNITUN_PONG,        /* the other side answered our newest ping; see snitun_counters.rtt_ms */
     SNITUN_CLOSED,      /* the other side closed `channel`; end it with snitun_channel_close() */
 };
 

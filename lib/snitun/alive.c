@@ -44,19 +44,19 @@ void snitun_alive_pinged(struct snitun_session *session, uint64_t now_ms)
     session->alive.pong_awaited = true;
 }
 
-void snitun_alive_pong(struct snitun_session *session, uint64_t now_ms,
+bool snitun_alive_pong(struct snitun_session *session, uint64_t now_ms,
                        const uint8_t id[SNITUN_ID_LEN])
 {
     struct snitun_alive *alive = &session->alive;
     if (!alive->pong_awaited || memcmp(id, session->ping_id, sizeof session->ping_id) != 0) {
-        return;
+        return false;
     }
     alive->pong_awaited = false;
     uint64_t rtt_ms = now_ms - alive->pinged_at_ms;
     session->counters.rtt_ms = rtt_ms == 0           ? 1
                                : rtt_ms > UINT32_MAX ? UINT32_MAX
                                                      : (uint32_t)rtt_ms;
-    session->counters.pings_answered++;
+    return true;
 }
 
 void snitun_progress(struct snitun_session *session, uint64_t now_ms)

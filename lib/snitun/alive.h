@@ -20,8 +20,8 @@ void snitun_alive_heard(struct snitun_session *session, uint64_t now_ms);
 /* A ping of ours went out. */
 void snitun_alive_pinged(struct snitun_session *session, uint64_t now_ms);
 
-/* A pong came. */
-void snitun_alive_pong(struct snitun_session *session, uint64_t now_ms,
+/* A pong came: true when it answers our newest ping, for the first time. */
+bool snitun_alive_pong(struct snitun_session *session, uint64_t now_ms,
                        const uint8_t id[SNITUN_ID_LEN]);
 
 #endif

@@ -140,12 +140,13 @@ static int on_new_payload(struct snitun_session *session, const uint8_t *payload
 }
 
 static void on_ping(struct snitun_session *session, uint64_t now_ms,
-                    const struct snitun_frame *frame)
+                    const struct snitun_frame *frame, struct snitun_event *event)
 {
     if (memcmp(frame->extra, "ping", 4) == 0) {
         snitun_control_pong(session, frame->id);
-    } else if (memcmp(frame->extra, "pong", 4) == 0) {
-        snitun_alive_pong(session, now_ms, frame->id);
+    } else if (memcmp(frame->extra, "pong", 4) == 0 &&
+               snitun_alive_pong(session, now_ms, frame->id)) {
+        event->type = SNITUN_PONG;
     }
 }
 
@@ -192,7 +193,7 @@ static int on_header(struct snitun_session *session, uint64_t now_ms,
         return on_new(session, &frame, event);
     case SNITUN_FLAG_PING:
     case SNITUN_FLAG_PING_SEED:
-        on_ping(session, now_ms, &frame);
+        on_ping(session, now_ms, &frame, event);
         return SNITUN_OK;
     case SNITUN_FLAG_DATA:
     case SNITUN_FLAG_CLOSE:

@@ -16,7 +16,6 @@ enum {
     PUBLISH_HANDSHAKE_MS = 30000,
     PUBLISH_FIRST_RETRY_MS = 3000, /* 0 to this, at random; doubled with each failure … */
     PUBLISH_LAST_RETRY_MS = 60000, /* … up to this */
-    PUBLISH_STABLE_MS = 10000,     /* a connection that stood so long starts anew with the delays */
     PUBLISH_REFUSALS_MAX = 2,      /* refused tokens in a row: then only PUBLISH_LAST_RETRY_MS */
     PUBLISH_ENDPOINT_CONNECT_MS = 10000,
     PUBLISH_CHANNEL_IDLE_MS = 60 * 60 * 1000,
@@ -25,7 +24,7 @@ enum {
 enum link_state {
     LINK_WAITING, /* for the next attempt */
     LINK_CONNECTING,
-    LINK_HANDSHAKE, /* the token is sent */
+    LINK_HANDSHAKE, /* the token is sent, nothing shows yet that it was accepted */
     LINK_CONNECTED,
 };
 
@@ -51,7 +50,6 @@ struct publish {
     enum link_state state;
     unsigned failures; /* in a row */
     unsigned refusals; /* in a row */
-    uint64_t connected_ms;
     uint64_t started_ms;
     struct publish_counters counters;
     void (*stopped)(void *arg);

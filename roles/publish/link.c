@@ -75,12 +75,19 @@ static int spend_credential(struct publish *publish, char *why, size_t why_len)
                                 publish->credential_file, why, why_len);
 }
 
+/* Our answer to the challenge is on its way; only a pong shows that the server took it. */
 static void on_established(void *arg)
 {
     struct publish *publish = arg;
 
+    tunnel_probe(publish->tunnel);
+}
+
+/* The server serves the name. */
+static void on_accepted(struct publish *publish)
+{
     publish->state = LINK_CONNECTED;
-    publish->connected_ms = io_now_ms(publish->loop);
+    publish->failures = 0;
     publish->refusals = 0;
     publish->counters.connections++;
     log_event(publish->loop, LOG_INFO, "connected", "publishing %s through %s:%u, %s, version %u",
@@ -89,8 +96,17 @@ static void on_established(void *arg)
               publish->credential.keys.protocol_version);
 }
 
+static void on_answered(void *arg)
+{
+    struct publish *publish = arg;
+
+    if (publish->state == LINK_HANDSHAKE)
+        on_accepted(publish);
+}
+
 static void on_opened(void *arg, struct tunnel_channel *channel)
 {
+    on_answered(arg);
     endpoint_open(arg, channel);
 }
 
@@ -116,8 +132,8 @@ static void on_refused(struct publish *publish)
 {
     publish->refusals++;
     log_event(publish->loop, LOG_WARN, "refused",
-              "%s:%u closed the connection instead of a challenge: it does not know the token's "
-              "key, the token for %s has expired or was used before",
+              "%s:%u refused the credential for %s: it does not know the token's key, or the token "
+              "has expired or was used before",
               publish->config.server_host, publish->config.server_port,
               publish->credential.hostname);
     if (publish->refusals < PUBLISH_REFUSALS_MAX)
@@ -131,9 +147,6 @@ static void on_ended(void *arg, enum tunnel_end how, int error)
     struct publish *publish = arg;
     enum link_state state = publish->state;
 
-    if (state == LINK_CONNECTED &&
-        io_now_ms(publish->loop) - publish->connected_ms >= PUBLISH_STABLE_MS)
-        publish->failures = 0;
     close_tunnel(publish);
     if (state == LINK_HANDSHAKE && how == TUNNEL_END_CLOSED) {
         on_refused(publish);
@@ -149,6 +162,7 @@ static void on_ended(void *arg, enum tunnel_end how, int error)
 
 static const struct tunnel_handler tunnel_handler = {
     .established = on_established,
+    .answered = on_answered,
     .opened = on_opened,
     .abandoned = on_abandoned,
     .ended = on_ended,

@@ -142,6 +142,10 @@ static void on_event(struct tunnel *tunnel, const struct snitun_event *event)
     case SNITUN_OPENED:
         on_opened(tunnel, event);
         break;
+    case SNITUN_PONG:
+        if (tunnel->handler->answered != NULL)
+            tunnel->handler->answered(tunnel->arg);
+        break;
     case SNITUN_DATA:
         channel_received(snitun_channel_user(event->channel), event->data, event->len);
         break;

@@ -45,6 +45,7 @@ enum tunnel_end {
  */
 struct tunnel_handler {
     void (*established)(void *arg);
+    void (*answered)(void *arg); /* our newest ping was answered; may be NULL */
     /* Client: attach a stream to the channel now or later, or refuse it. */
     void (*opened)(void *arg, struct tunnel_channel *channel);
     /* Client: a channel without a stream is over; forget it. */

@@ -126,7 +126,7 @@ static void one_ping_for_each_silence(void **state)
         struct snitun_frame ping = side_only(&side, SNITUN_FLAG_PING);
         assert_int_equal(tick_at(&side, side.now_ms + 100), 0);
         side_silent(&side);
-        side_frame_in(&side, SNITUN_FLAG_PING, ping.id, "pong", SNITUN_NEED_MORE);
+        side_frame_in(&side, SNITUN_FLAG_PING, ping.id, "pong", SNITUN_PONG);
         assert_int_equal(rtt_ms(&side), 100);
     }
     side_stop(&side);
@@ -143,7 +143,7 @@ static void check_ping(struct side *side)
     assert_memory_equal(ping.extra, "ping", 4);
     assert_int_equal(ping.size, 0);
     side->now_ms += 123;
-    side_frame_in(side, SNITUN_FLAG_PING_SEED, ping.id, "pong", SNITUN_NEED_MORE);
+    side_frame_in(side, SNITUN_FLAG_PING_SEED, ping.id, "pong", SNITUN_PONG);
     assert_int_equal(rtt_ms(side), 123);
     side_silent(side);
 }
@@ -169,14 +169,11 @@ static void pings_have_ids_of_their_own(void **state)
     side.now_ms += 50;
     side_frame_in(&side, SNITUN_FLAG_PING, first.id, "pong", SNITUN_NEED_MORE);
     assert_int_equal(rtt_ms(&side), 0);
-    side_frame_in(&side, SNITUN_FLAG_PING, second.id, "pong", SNITUN_NEED_MORE);
+    side_frame_in(&side, SNITUN_FLAG_PING, second.id, "pong", SNITUN_PONG);
     assert_int_equal(rtt_ms(&side), 50);
     side.now_ms += 50;
     side_frame_in(&side, SNITUN_FLAG_PING, second.id, "pong", SNITUN_NEED_MORE);
     assert_int_equal(rtt_ms(&side), 50);
-    struct snitun_counters counters;
-    snitun_session_counters(side.session, &counters);
-    assert_int_equal(counters.pings_answered, 1);
     side_stop(&side);
 }
 
@@ -198,7 +195,7 @@ static void a_pong_within_a_millisecond_counts_as_one(void **state)
     start_established(&side, SNITUN_CLIENT);
     snitun_ping(side.session);
     struct snitun_frame ping = side_only(&side, SNITUN_FLAG_PING);
-    side_frame_in(&side, SNITUN_FLAG_PING, ping.id, "pong", SNITUN_NEED_MORE);
+    side_frame_in(&side, SNITUN_FLAG_PING, ping.id, "pong", SNITUN_PONG);
     assert_int_equal(rtt_ms(&side), 1);
     side_stop(&side);
 }
@@ -211,7 +208,7 @@ static void a_pong_after_months_is_the_longest_rtt(void **state)
     snitun_ping(side.session);
     struct snitun_frame ping = side_only(&side, SNITUN_FLAG_PING);
     side.now_ms += (uint64_t)UINT32_MAX + 1;
-    side_frame_in(&side, SNITUN_FLAG_PING, ping.id, "pong", SNITUN_NEED_MORE);
+    side_frame_in(&side, SNITUN_FLAG_PING, ping.id, "pong", SNITUN_PONG);
     assert_int_equal(rtt_ms(&side), UINT32_MAX);
     side_stop(&side);
 }
@@ -255,7 +252,7 @@ static void who_sleeps_after_its_ping_asks_again(void **state)
     assert_int_equal(tick_at(&side, START + HOUR_MS), 0);
     struct snitun_frame ping = side_only(&side, SNITUN_FLAG_PING);
     side.now_ms += 30;
-    side_frame_in(&side, SNITUN_FLAG_PING, ping.id, "pong", SNITUN_NEED_MORE);
+    side_frame_in(&side, SNITUN_FLAG_PING, ping.id, "pong", SNITUN_PONG);
     assert_int_equal(rtt_ms(&side), 30);
     assert_true(snitun_deadline(side.session) > side.now_ms + SNITUN_PING_AFTER_MS / 2);
     side_stop(&side);

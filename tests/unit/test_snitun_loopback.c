@@ -212,6 +212,7 @@ static void on_event(struct world *world, int role, const struct snitun_event *e
         break;
     case SNITUN_NEED_MORE:
     case SNITUN_ESTABLISHED:
+    case SNITUN_PONG:
         break;
     }
 }

@@ -386,6 +386,7 @@ static void tell(struct story *story, const struct snitun_event *event)
         break;
     case SNITUN_NEED_MORE:
     case SNITUN_ESTABLISHED:
+    case SNITUN_PONG:
         break;
     }
 }
