@@ -199,7 +199,7 @@ class Programs:
         for endpoint in self.endpoints:
             endpoint.close()
         for wire in list(harness.Wire.open):
-            wire.close()
+            wire.cut()
         for process in reversed(self.all):
             if not process.running():
                 process.wait_exit()

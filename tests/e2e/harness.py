@@ -254,6 +254,14 @@ class Wire:
     def close(self):
         self.sock.close()
 
+    def cut(self):
+        """Ends it even while another thread waits for bytes of it."""
+        try:
+            self.sock.shutdown(socket.SHUT_RDWR)
+        except OSError:
+            pass
+        self.sock.close()
+
     def reset(self):
         self.sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
         self.sock.close()

@@ -101,7 +101,9 @@ def test_a_second_signal_ends_at_once(programs):
         server.process.signal(signal.SIGTERM)
         server.process.wait_for("stopping")
         server.process.signal(signal.SIGTERM)
-        assert server.process.wait_exit() == 0
+        device.ended()
+    mux.wire.close()
+    assert server.process.wait_exit() == 0
     assert tunnel.publisher.running()
 
 
@@ -199,11 +201,13 @@ def cpu_ticks(pid):
     return int(fields[11]) + int(fields[12])
 
 
-def test_one_address_has_64_unknown_connections_at_most(programs):
+def test_one_address_has_so_many_unknown_connections_and_no_more(programs):
     site = Site(programs, "--early-per-address", "8")
     wires = [site.dial("127.0.0.200") for _ in range(8)]
-    ninth = site.dial("127.0.0.200")
-    assert ninth.ended() == b""
+    try:
+        assert site.dial("127.0.0.200").ended() == b""
+    except ConnectionResetError:  # before connect() could say that it had worked
+        pass
     site.said("refused-address-quota.*127.0.0.200")
     site.check()
     wires[0].close()

@@ -1,5 +1,6 @@
 """`adit publish`: coming back, endpoints that fail, and a server that is hostile."""
 import os
+import signal
 import socket
 
 import pytest
@@ -210,6 +211,9 @@ def test_the_callers_address_is_what_the_server_says(programs, address, header):
 def test_a_connection_of_a_publisher_ends_with_it(programs):
     tunnel = Tunnel(programs)
     device, service, _ = tunnel.open()
-    assert tunnel.publisher.stop() == 0
+    tunnel.publisher.signal(signal.SIGTERM)
     assert device.ended() == b""
     assert service.ended() == b""
+    device.close()
+    service.close()
+    assert tunnel.publisher.wait_exit() == 0

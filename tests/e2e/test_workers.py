@@ -88,7 +88,7 @@ def test_devices_never_reach_another_house_while_peers_are_replaced(programs):
         for name in NAMES:
             older = Household(site, name)
             if turn % 2:
-                older.mux.wire.reset()
+                older.mux.wire.cut()
                 Household(site, name)
     over.set()
     for job in jobs:
