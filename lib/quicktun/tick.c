@@ -49,12 +49,12 @@ static bool settle_due(const struct quicktun_session *session)
             quicktun_session_protection(session) == QUICKTUN_SESSION);
 }
 
-/* An anonymous end with nothing to wait for asks in clear; whoever has a key will have it in use.
- */
+/* An anonymous end whose policy waits for no keys asks in clear, where it may. */
 static bool clear_ask_due(const struct quicktun_session *session)
 {
     return session->options.ask && session->options.weak_clear_passwords &&
            !session->context->keyed && !session->start_received && !session->password_right &&
+           quicktun_session_keys_met(session) &&
            !quicktun_pending_has(session, QUICKTUN_CODE_ASK_PASSWORD);
 }
 
