@@ -47,6 +47,8 @@ static void make_credential(struct household *household, const struct snitun_key
                              token.hostname, "valid", token.valid);
     char *text = json_dumps(json, 0);
     sim_disk_put(household->home, credential_path, text, strlen(text), 0600);
+    if (household->second_home != NULL)
+        sim_disk_put(household->second_home, credential_path, text, strlen(text), 0600);
     free(text);
     json_decref(json);
 }
@@ -214,7 +216,7 @@ void household_start_site(struct household *household, struct transfers *transfe
 
 void household_start(struct household *household, struct transfers *transfers, size_t i,
                      const struct snitun_keyring *keyring, const char *server_name,
-                     uint16_t server_port)
+                     uint16_t server_port, bool twin)
 {
     struct sim_world *world = transfers->world;
     char address[IP_TEXT_MAX];
@@ -223,9 +225,17 @@ void household_start(struct household *household, struct transfers *transfers, s
     household->server_port = server_port;
     snprintf(address, sizeof address, "203.0.113.%zu", i + 1);
     household->home = sim_host_new(world, "home", address);
+    if (twin) {
+        snprintf(address, sizeof address, "203.0.113.%zu", i + 51);
+        household->second_home = sim_host_new(world, "second", address);
+    }
     make_credential(household, keyring);
     party_init(&household->publisher, household->home, &publisher_ops, household);
     party_start(&household->publisher);
+    if (household->second_home == NULL)
+        return;
+    party_init(&household->twin, household->second_home, &publisher_ops, household);
+    party_start(&household->twin);
 }
 
 void household_stop(struct household *household)
@@ -233,10 +243,13 @@ void household_stop(struct household *household)
     party_stop(&household->endpoint);
     if (household->home != NULL)
         party_stop(&household->publisher);
+    if (household->second_home != NULL)
+        party_stop(&household->twin);
 }
 
 bool household_is_over(const struct household *household)
 {
     return party_is_over(&household->endpoint) &&
-           (household->home == NULL || party_is_over(&household->publisher));
+           (household->home == NULL || party_is_over(&household->publisher)) &&
+           (household->second_home == NULL || party_is_over(&household->twin));
 }

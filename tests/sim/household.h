@@ -19,6 +19,8 @@ struct household {
     struct sim_host *home;
     struct sim_host *site; /* of the endpoint */
     struct party publisher;
+    struct sim_host *second_home; /* NULL, or of the twin: */
+    struct party twin;            /* another publisher with the same credential */
     struct party endpoint;
     struct answerers answerers;
     struct addr endpoint_at;
@@ -31,12 +33,12 @@ struct household {
 void household_name_service(struct service *service, const char *name);
 
 /*
- * Number i: makes its hosts and a credential from the keyring, and starts endpoint and publisher.
- * server_name stays the caller's.
+ * Number i: makes its hosts and a credential from the keyring, and starts endpoint, publisher and,
+ * if there is to be one, its twin. server_name stays the caller's.
  */
 void household_start(struct household *household, struct transfers *transfers, size_t i,
                      const struct snitun_keyring *keyring, const char *server_name,
-                     uint16_t server_port);
+                     uint16_t server_port, bool twin);
 
 /*
  * The same without a publisher: a site alone, for a fixed route. `home` is NULL.

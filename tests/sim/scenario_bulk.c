@@ -14,7 +14,7 @@ enum {
     THIN_BUFFER = 48 * 1024, /* 4 s of the slow link */
     FAST_BYTES_PER_S = 1000 * 1000 * 1000,
     FAST_BYTES_MIN = 1000 * 1000,
-    FAST_BYTES_MAX = 5 * 1000 * 1000,
+    FAST_BYTES_MAX = 3 * 1000 * 1000,
     FAST_S = 8, /* less than the silence after which a ping would wake what sleeps */
     SLOW_BYTES_PER_S = 12 * 1000,
     SLOW_BYTES_MIN = 300 * 1000,
@@ -83,7 +83,7 @@ static void run(struct sim_world *world)
 {
     struct town town;
     bool slow = sim_chance(world, 3000);
-    town_build(&town, world, 1, 1);
+    town_build(&town, world, 1, 1, 0);
     set_links(&town, slow);
     town_run_seconds(&town, START_S);
     sim_set_weather(world, &(struct sim_weather){.slow_loop = slow ? 0 : 300, .split = 500});

@@ -14,6 +14,7 @@ enum {
     BYTES_MAX = 150 * 1000,
     MANY_BYTES_MIN = 2 * 1000 * 1000, /* enough for PAUSE */
     MANY_BYTES_MAX = 4 * 1000 * 1000,
+    TWINS_PER_10000 = 2000,
     START_S = 5,
     ROUGH_MIN_S = 5,
     ROUGH_MAX_S = 120,
@@ -103,8 +104,9 @@ static uint64_t restart_household(struct chaos *chaos, const struct chaos_target
     struct town *town = container_of(chaos, struct town, chaos);
     struct household *household =
         &town->households[sim_random_below(chaos->world, town->household_count)];
-    restart_or_cycle(chaos->world,
-                     sim_chance(chaos->world, 5000) ? &household->publisher : &household->endpoint);
+    struct party *parties[] = {&household->publisher, &household->endpoint, &household->twin};
+    uint64_t count = household->second_home == NULL ? 2 : 3;
+    restart_or_cycle(chaos->world, parties[sim_random_below(chaos->world, count)]);
     return 0;
 }
 
@@ -192,6 +194,11 @@ static void go_rough(struct town *town)
         chaos_holes(chaos, &home, 90 * TOWN_SECOND_US);
         chaos_stalls(chaos, &home, 60 * TOWN_SECOND_US);
         chaos_refusals(chaos, &site, 60 * TOWN_SECOND_US);
+        struct chaos_target second = {.a = household->second_home};
+        if (household->second_home != NULL) {
+            chaos_holes(chaos, &second, 60 * TOWN_SECOND_US);
+            chaos_cuts(chaos, &second, 30 * TOWN_SECOND_US);
+        }
     }
 }
 
@@ -220,7 +227,7 @@ static void run(struct sim_world *world)
 {
     struct rough_town rough = {0};
     struct town *town = &rough.town;
-    town_build(town, world, TOWN_HOUSEHOLDS_MAX, TOWN_DEVICES_MAX);
+    town_build(town, world, TOWN_HOUSEHOLDS_MAX, TOWN_DEVICES_MAX, TWINS_PER_10000);
     sim_event_init(&rough.call, world, plan_call, &rough);
     town_run_seconds(town, START_S);
     go_rough(town);

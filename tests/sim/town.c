@@ -155,7 +155,7 @@ static void check(void *arg)
 /* ---- From start to end ---- */
 
 void town_build(struct town *town, struct sim_world *world, size_t households_max,
-                size_t devices_max)
+                size_t devices_max, unsigned twins_per_10000)
 {
     static const char *const addresses[] = {"192.0.2.1"};
     *town = (struct town){.world = world, .give_up_ms = GIVE_UP_MS, .first_calm = UINT64_MAX};
@@ -175,7 +175,7 @@ void town_build(struct town *town, struct sim_world *world, size_t households_ma
     party_start(&town->server);
     for (size_t i = 0; i < town->household_count; i++)
         household_start(&town->households[i], &town->transfers, i, &town->keyring, server_name,
-                        town->server_at.port);
+                        town->server_at.port, sim_chance(world, twins_per_10000));
     for (size_t i = 0; i < town->device_count; i++) {
         char address[IP_TEXT_MAX];
         snprintf(address, sizeof address, "198.51.100.%zu", i + 1);

@@ -36,9 +36,12 @@ struct town {
     uint64_t first_calm; /* transfers from this number on must come through */
 };
 
-/* Builds and starts everything; the counts are drawn from the seed up to those given. */
+/*
+ * Builds and starts everything; the counts are drawn from the seed up to those given, and whether
+ * a household has two publishers.
+ */
 void town_build(struct town *town, struct sim_world *world, size_t households_max,
-                size_t devices_max);
+                size_t devices_max, unsigned twins_per_10000);
 
 /* A device, by chance, calls for a transfer. */
 void town_call(struct town *town, struct transfer *transfer);
