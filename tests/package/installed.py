@@ -20,6 +20,7 @@ LIBRARIES = {
     "adit-snitun": (["snitun.h"], {"libcrypto.so.3", "libgcrypt.so.20"}),
     "adit-snitun-token": (["snitun_token.h"], {"libadit-snitun.so.0", "libcrypto.so.3",
                                                "libgcrypt.so.20", "libjansson.so.4"}),
+    "adit-sodiumtcp": (["sodiumtcp.h"], {"libsodium.so.23"}),
 }
 PUBLIC = re.compile(r"^ADIT_PUBLIC\b[^(;]*?\b(\w+)\(", re.M)
 WARNINGS = ["-std=c11", "-Wall", "-Wextra", "-Wpedantic", "-Werror"]
