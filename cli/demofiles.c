@@ -2,7 +2,7 @@
 
 #include "base/encode.h"
 #include "cli/mint.h"
-#include "cli/process.h"
+#include "io/real/process.h"
 
 #include <adit/snitun_token.h>
 #include <stdio.h>
@@ -93,7 +93,7 @@ bool demofiles_make(struct demofiles *files, struct io_loop *loop, const char *d
     struct snitun_keyring keyring = {0};
     *files = (struct demofiles){0};
     if (!name_files(files, directory, why) ||
-        !process_make_directory(files->fernet_key, NULL, why)) {
+        !io_process_make_directories(files->fernet_key, NULL, why, OPTION_WHY_MAX)) {
         return false;
     }
     bool made =

@@ -1,6 +1,5 @@
-#include "cli/memory.h"
 #include "cli/service.h"
-
+#include "io/real/machine.h"
 #include "roles/server/server.h"
 
 #include <stdlib.h>
@@ -9,6 +8,7 @@
 enum {
     HOUR_MS = 60 * 60 * 1000,
     DAY_MS = 24 * HOUR_MS,
+    WORKERS_MAX = 256,
     MEMORY_SHARE = 4, /* one part in so many of the memory is for queues */
 };
 
@@ -33,10 +33,10 @@ static const struct option_spec specs[] = {
     {.name = "workers",
      .value = "N",
      .kind = OPTION_NUMBER,
-     .min = 0,
-     .max = 256,
+     .max = WORKERS_MAX,
      .fallback = "0",
-     .help = "Threads that carry connections; 0 is one a processor."},
+     .help = "Threads that carry connections; 0 is one for each processor that this process may "
+             "use."},
     {.name = "trust-proxy",
      .value = "CIDR",
      .kind = OPTION_CIDR,
@@ -135,7 +135,7 @@ static void limits_of(const struct options *options, struct server_limits *limit
     limits->channels_per_peer = (uint32_t)options_number(options, "channels-per-peer");
     limits->memory = options_number(options, "memory");
     if (limits->memory == 0) {
-        limits->memory = memory_total("", memory_of_machine()) / MEMORY_SHARE;
+        limits->memory = io_machine_memory() / MEMORY_SHARE;
     }
 }
 
@@ -183,6 +183,10 @@ static bool config_of(const struct options *options, struct server_config *confi
     }
     config->fernet_key_file = options_text(options, "fernet-key-file");
     config->workers = (unsigned)options_number(options, "workers");
+    if (config->workers == 0) {
+        unsigned processors = io_machine_processors();
+        config->workers = processors < WORKERS_MAX ? processors : WORKERS_MAX;
+    }
     config->drain_ms = (uint32_t)options_number(options, "drain");
     limits_of(options, &config->limits);
     return true;

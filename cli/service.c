@@ -5,9 +5,12 @@
 #include "cli/process.h"
 #include "io/real/real.h"
 
+#include <inttypes.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+
+enum { FILES_WANTED = 4096 }; /* fewer open files are worth a warning: two for each device */
 
 static const char *const levels[] = {"error", "warn", "info", "debug", NULL};
 
@@ -46,7 +49,9 @@ struct service {
     struct io_loop *loop;
     void *running;
     struct control *control;
-    struct process_user user;
+    struct io_process_user user;
+    bool change_user;
+    uint64_t files; /* that may be open */
     bool stopping;
     int status;
 };
@@ -127,7 +132,7 @@ static int reload(struct service *service, char *why, size_t why_len)
     struct options options;
     struct report report;
     report_init(&report);
-    process_notify("RELOADING=1");
+    io_process_notify("RELOADING=1");
     int result = -1;
     if (!read_options(service, service->loop, &options, &report)) {
         log_report(service, &report);
@@ -150,7 +155,7 @@ static int reload(struct service *service, char *why, size_t why_len)
     } else {
         log_event(service->loop, LOG_ERROR, "reload", "nothing changed: %s", why);
     }
-    process_notify("READY=1");
+    io_process_notify("READY=1");
     report_clear(&report);
     return result;
 }
@@ -169,7 +174,7 @@ static void on_stop(void *arg)
     struct service *service = arg;
     if (!service->stopping) {
         log_event(service->loop, LOG_INFO, "stopping", "stopping; a second signal ends it at once");
-        process_notify("STOPPING=1");
+        io_process_notify("STOPPING=1");
     }
     service->stopping = true;
     service->role->stop(service->running);
@@ -221,13 +226,17 @@ static int open_control(struct service *service)
         return EXIT_FINE;
     }
     const char *at = asked == NULL ? path : asked;
+    const struct io_process_user *owner = service->change_user ? &service->user : NULL;
     int error = 0;
-    if (process_make_directory(at, &service->user, why)) {
+    if (io_process_make_directories(at, owner, why, sizeof why)) {
         service->control = control_open(service->loop, at, on_command, service, &error);
         snprintf(why, sizeof why, "%s", io_error_text(error));
     }
     if (service->control != NULL) {
-        process_give(at, &service->user);
+        /* Where it cannot be given, root alone can ask. */
+        if (owner != NULL && !io_process_give(at, owner, why, sizeof why)) {
+            log_event(service->loop, LOG_WARN, "control", "%s: %s", at, why);
+        }
         return EXIT_FINE;
     }
     log_event(service->loop, asked == NULL ? LOG_WARN : LOG_ERROR, "control",
@@ -239,7 +248,7 @@ static int open_control(struct service *service)
 static void warn_of_unreadable(struct service *service, const struct option_spec *spec)
 {
     const struct option_value *value = options_value(&service->options, spec->name, 0);
-    if (value != NULL && strcmp(value->text, "-") != 0 && !process_can_read(value->text)) {
+    if (value != NULL && strcmp(value->text, "-") != 0 && !io_process_can_read(value->text)) {
         char shown[256];
         log_event(
             service->loop, LOG_WARN, "user", "%s is not readable for user %s: a reload will fail",
@@ -250,11 +259,11 @@ static void warn_of_unreadable(struct service *service, const struct option_spec
 static int drop_privileges(struct service *service)
 {
     char why[OPTION_WHY_MAX];
-    if (!process_user_become(&service->user, why)) {
+    if (service->change_user && !io_process_become(&service->user, why, sizeof why)) {
         log_event(service->loop, LOG_ERROR, "user", "%s", why);
         return EXIT_FAILED;
     }
-    if (service->user.found && service->user.uid != 0) {
+    if (service->change_user && service->user.uid != 0) {
         log_event(service->loop, LOG_INFO, "user", "runs as %s", service->user.name);
         const struct option_table *table = &service->command->table;
         for (const struct option_spec *s = options_next(table, NULL); s != NULL;
@@ -263,7 +272,7 @@ static int drop_privileges(struct service *service)
                 warn_of_unreadable(service, s);
             }
         }
-    } else if (process_is_root() && options_count(&service->options, "user") == 0) {
+    } else if (io_process_is_root() && options_count(&service->options, "user") == 0) {
         log_event(service->loop, LOG_WARN, "user",
                   "runs as root: there is no user adit, and --user was not given");
     }
@@ -277,7 +286,7 @@ static int run_started(struct service *service)
         status = drop_privileges(service);
     }
     if (status == EXIT_FINE) {
-        process_notify("READY=1");
+        io_process_notify("READY=1");
     } else {
         /* Twice: what has begun ends at once. */
         service->role->stop(service->running);
@@ -291,7 +300,13 @@ static int run_started(struct service *service)
 static int run_role(struct service *service)
 {
     char why[OPTION_WHY_MAX] = "";
-    process_no_new_privileges();
+    io_process_no_new_privileges();
+    if (service->files < FILES_WANTED) {
+        log_event(service->loop, LOG_WARN, "files",
+                  "only %" PRIu64 " files may be open at a time: raise the limit (ulimit -n, "
+                  "LimitNOFILE=) to %d or more",
+                  service->files, FILES_WANTED);
+    }
     if (io_real_on_signal(service->loop, SIGTERM, on_stop, service) != 0 ||
         io_real_on_signal(service->loop, SIGINT, on_stop, service) != 0 ||
         io_real_on_signal(service->loop, SIGHUP, on_reload, service) != 0) {
@@ -316,8 +331,8 @@ static int prepare(struct service *service)
     }
     int status = first_options(service);
     if (status == EXIT_FINE) {
-        status = process_user_find(service->command, options_text(&service->options, "user"),
-                                   &service->user);
+        status = process_find_user(service->command, options_text(&service->options, "user"),
+                                   &service->user, &service->change_user);
     }
     io_real_free(service->loop);
     service->loop = NULL;
@@ -328,6 +343,11 @@ int service_run(const struct command *command, const struct service_role *role,
                 const struct options *flags)
 {
     struct service service = {.command = command, .role = role, .flags = flags};
+    /* Before the first secret is read. */
+    if (!io_process_no_dumps()) {
+        return command_failed(command, "cannot forbid dumps of its memory, which holds keys");
+    }
+    service.files = io_process_raise_files();
     int status = prepare(&service);
     if (status == EXIT_FINE) {
         int error = 0;

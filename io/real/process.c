@@ -1,25 +1,25 @@
 #include "io/real/process.h"
 
 #include <errno.h>
+#include <grp.h>
 #include <limits.h>
-#include <sched.h>
+#include <pwd.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <time.h>
 #include <unistd.h>
-
-enum { CPU_SETS_MAX = 16 * 1024 }; /* processors that a mask is tried for */
 
 bool io_process_no_dumps(void)
 {
     struct rlimit none = {0, 0};
-    bool good = setrlimit(RLIMIT_CORE, &none) == 0;
-#ifndef __SANITIZE_ADDRESS__ /* whose search for leaks looks at the process as a debugger does */
-    good = prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) == 0 && good;
-#endif
-    return good;
+    bool limited = setrlimit(RLIMIT_CORE, &none) == 0;
+    return prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) == 0 && limited;
 }
 
 uint64_t io_process_raise_files(void)
@@ -31,114 +31,135 @@ uint64_t io_process_raise_files(void)
     return setrlimit(RLIMIT_NOFILE, &raised) == 0 ? raised.rlim_cur : limit.rlim_cur;
 }
 
-/* ---- Control groups ---- */
-
-/* The first line of a file, without its newline; false when there is none. */
-static bool read_line(const char *directory, const char *name, char *line, size_t line_len)
+void io_process_no_new_privileges(void)
 {
-    char path[PATH_MAX];
-    int len = snprintf(path, sizeof(path), "%s/%s", directory, name);
-    if (len < 0 || (size_t)len >= sizeof(path))
-        return false;
-    FILE *file = fopen(path, "re");
-    if (file == NULL)
-        return false;
-    bool good = fgets(line, (int)line_len, file) != NULL;
-    fclose(file);
-    if (good)
-        line[strcspn(line, "\n")] = '\0';
-    return good;
+    prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
 }
 
-/* Reads a number and moves on; false where there is none ("max"). */
-static bool read_number(const char **text, uint64_t *number)
+/* ---- Users ---- */
+
+bool io_process_is_root(void)
 {
-    char *end;
-    errno = 0;
-    unsigned long long value = strtoull(*text, &end, 10);
-    if (end == *text || errno != 0)
+    return geteuid() == 0;
+}
+
+bool io_process_find_user(const char *name, struct io_process_user *user)
+{
+    const struct passwd *entry = getpwnam(name);
+    if (entry == NULL)
         return false;
-    *text = end;
-    *number = value;
+    user->uid = entry->pw_uid;
+    user->gid = entry->pw_gid;
+    snprintf(user->name, sizeof(user->name), "%s", entry->pw_name);
     return true;
 }
 
-/* What one group allows: "max 100000", or "150000 100000" of processor time in each period. */
-static unsigned group_processors(const char *directory)
+bool io_process_may_become(const struct io_process_user *user)
 {
-    char line[128];
-    const char *at = line;
-    uint64_t quota;
-    uint64_t period;
-    if (!read_line(directory, "cpu.max", line, sizeof(line)) || !read_number(&at, &quota) ||
-        !read_number(&at, &period) || quota == 0 || period == 0)
-        return UINT_MAX;
-    uint64_t processors = quota / period + (quota % period != 0);
-    return processors > UINT_MAX ? UINT_MAX : (unsigned)processors;
+    return geteuid() == 0 || geteuid() == user->uid;
 }
 
-/* The path of the process's group: the line "0::/path" of the list. */
-static bool find_group(const char *list, char *group, size_t group_len)
+bool io_process_become(const struct io_process_user *user, char *why, size_t why_len)
 {
-    FILE *file = fopen(list, "re");
-    if (file == NULL)
+    /* Who is not root is the user already, and may not even put its groups down. */
+    if (geteuid() != 0)
+        return true;
+    if (setgroups(0, NULL) != 0 || setresgid(user->gid, user->gid, user->gid) != 0 ||
+        setresuid(user->uid, user->uid, user->uid) != 0) {
+        snprintf(why, why_len, "cannot become user %s: %s", user->name, strerror(errno));
         return false;
-    char line[PATH_MAX];
-    bool found = false;
-    while (!found && fgets(line, sizeof(line), file) != NULL) {
-        line[strcspn(line, "\n")] = '\0';
-        found = strncmp(line, "0::/", 4) == 0 && strlen(line + 3) < group_len;
     }
-    fclose(file);
-    if (found)
-        memcpy(group, line + 3, strlen(line + 3) + 1);
-    return found;
+    /* A user id that root could take back would protect nothing. */
+    if (user->uid != 0 && setuid(0) == 0) {
+        snprintf(why, why_len, "became root again after becoming %s", user->name);
+        return false;
+    }
+    /* A change of user makes a process as dumpable as fs.suid_dumpable says. */
+    if (!io_process_no_dumps()) {
+        snprintf(why, why_len, "cannot forbid dumps of its memory: %s", strerror(errno));
+        return false;
+    }
+    return true;
 }
 
-unsigned io_process_cgroup_processors(const char *list, const char *mount)
+/* ---- Files ---- */
+
+bool io_process_can_read(const char *path)
 {
-    unsigned least = UINT_MAX;
-    char group[PATH_MAX];
-    if (!find_group(list, group, sizeof(group)))
-        return least;
-    /* Every group above counts as well. */
-    for (;;) {
-        char directory[PATH_MAX];
-        int len = snprintf(directory, sizeof(directory), "%s%s", mount, group);
-        unsigned processors = UINT_MAX;
-        if (len > 0 && (size_t)len < sizeof(directory))
-            processors = group_processors(directory);
-        if (processors < least)
-            least = processors;
-        char *slash = strrchr(group, '/');
-        if (slash == NULL)
-            return least;
+    return access(path, R_OK) == 0;
+}
+
+bool io_process_give(const char *path, const struct io_process_user *user, char *why,
+                     size_t why_len)
+{
+    if (lchown(path, user->uid, user->gid) == 0)
+        return true;
+    snprintf(why, why_len, "cannot give it to user %s: %s", user->name, strerror(errno));
+    return false;
+}
+
+static bool make_directory(const char *path, const struct io_process_user *owner)
+{
+    struct stat status;
+    if (mkdir(path, 0700) == 0)
+        return owner == NULL || lchown(path, owner->uid, owner->gid) == 0;
+    if (errno != EEXIST || stat(path, &status) != 0)
+        return false;
+    errno = ENOTDIR;
+    return S_ISDIR(status.st_mode);
+}
+
+bool io_process_make_directories(const char *file, const struct io_process_user *owner, char *why,
+                                 size_t why_len)
+{
+    char path[PATH_MAX];
+    if (strlen(file) >= sizeof(path)) {
+        snprintf(why, why_len, "the path is too long");
+        return false;
+    }
+    strcpy(path, file);
+    for (char *slash = strchr(path, '/'); slash != NULL; slash = strchr(slash + 1, '/')) {
         *slash = '\0';
+        if (path[0] != '\0' && !make_directory(path, owner)) {
+            snprintf(why, why_len, "%.200s: %s", path, strerror(errno));
+            return false;
+        }
+        *slash = '/';
     }
+    return true;
 }
 
-/* ---- What there is ---- */
+/* ---- The supervisor ---- */
 
-/* The kernel refuses a mask that is too small for the machine. */
-static unsigned count_affinity(void)
+/* The supervisor's socket, '@' first for an abstract one. Returns its length, 0 without one. */
+static socklen_t supervisor(struct sockaddr_un *to)
 {
-    for (int size = 1024; size <= CPU_SETS_MAX; size *= 2) {
-        cpu_set_t *set = CPU_ALLOC((size_t)size);
-        if (set == NULL)
-            return 1;
-        int count = 0;
-        if (sched_getaffinity(0, CPU_ALLOC_SIZE((size_t)size), set) == 0)
-            count = CPU_COUNT_S(CPU_ALLOC_SIZE((size_t)size), set);
-        CPU_FREE(set);
-        if (count > 0)
-            return (unsigned)count;
-    }
-    return 1;
+    const char *path = getenv("NOTIFY_SOCKET");
+    if (path == NULL || (path[0] != '/' && path[0] != '@') || strlen(path) >= sizeof(to->sun_path))
+        return 0;
+    to->sun_family = AF_UNIX;
+    memcpy(to->sun_path, path, strlen(path));
+    if (path[0] == '@')
+        to->sun_path[0] = '\0';
+    return (socklen_t)(offsetof(struct sockaddr_un, sun_path) + strlen(path));
 }
 
-unsigned io_process_processors(void)
+void io_process_notify(const char *state)
 {
-    unsigned affinity = count_affinity();
-    unsigned allowed = io_process_cgroup_processors("/proc/self/cgroup", "/sys/fs/cgroup");
-    return allowed < affinity ? allowed : affinity;
+    struct sockaddr_un to = {0};
+    char text[128];
+    struct timespec now;
+    socklen_t to_len = supervisor(&to);
+    int fd = to_len == 0 ? -1 : socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+    if (fd < 0)
+        return;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    /* A reload is told apart from an earlier one by its time. */
+    snprintf(text, sizeof(text), "%s\nMONOTONIC_USEC=%lld\n", state,
+             (long long)now.tv_sec * 1000000 + now.tv_nsec / 1000);
+    /* Who is not heard by the supervisor is ended by it: nothing else can be done here. */
+    ssize_t sent =
+        sendto(fd, text, strlen(text), MSG_NOSIGNAL, (const struct sockaddr *)&to, to_len);
+    (void)sent;
+    close(fd);
 }

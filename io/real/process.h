@@ -1,14 +1,16 @@
 /*
- * What a process asks of the machine once, before it opens anything: limits and hardening. User,
- * memory and supervisor are the program's affair (cli/process.h, cli/memory.h); a filter of system
- * calls and of paths belongs after the user has changed and before the first byte of the network is
- * read.
+ * The process itself, as the kernel and its supervisor see it: limits, hardening, user, directories
+ * for its files. A filter of system calls and of paths belongs after the user has changed and
+ * before the first byte of the network is read. Where a call has `why`, it answers false with one
+ * line for a person there.
  */
 #ifndef IO_REAL_PROCESS_H
 #define IO_REAL_PROCESS_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
+#include <sys/types.h>
 
 /* No core dumps and no debugger of the same user: memory holds keys. False when refused. */
 bool io_process_no_dumps(void);
@@ -19,13 +21,49 @@ bool io_process_no_dumps(void);
  */
 uint64_t io_process_raise_files(void);
 
-/* Processors that this process may use: its affinity and its cgroups' cpu.max. At least 1. */
-unsigned io_process_processors(void);
+/* From now on no program that this process starts can gain privileges. Before any thread. */
+void io_process_no_new_privileges(void);
+
+/* ---- Users ---- */
+
+struct io_process_user {
+    uid_t uid;
+    gid_t gid;
+    char name[64];
+};
+
+bool io_process_is_root(void);
+
+/* Looks a user up. False when there is none of that name. */
+bool io_process_find_user(const char *name, struct io_process_user *user);
+
+/* True when this process is the user already, or is root and so can become it. */
+bool io_process_may_become(const struct io_process_user *user);
+
+/* Becomes the user, with no other group, for good; still without dumps. */
+bool io_process_become(const struct io_process_user *user, char *why, size_t why_len);
+
+/* ---- Files ---- */
+
+/* True when this process, as it is now, can read the file. */
+bool io_process_can_read(const char *path);
+
+/* Gives a file to a user. */
+bool io_process_give(const char *path, const struct io_process_user *user, char *why,
+                     size_t why_len);
 
 /*
- * How many processors control groups (version 2) allow, rounded up; UINT_MAX where no limit is
- * set or can be read. `list` is like /proc/self/cgroup, `mount` like /sys/fs/cgroup.
+ * Makes the directories of a file's path that are missing, mode 0700, for `owner`, which may be
+ * NULL: this user.
  */
-unsigned io_process_cgroup_processors(const char *list, const char *mount);
+bool io_process_make_directories(const char *file, const struct io_process_user *owner, char *why,
+                                 size_t why_len);
+
+/* ---- The supervisor ---- */
+
+/*
+ * Tells it (sd_notify(3)): "READY=1", "RELOADING=1", "STOPPING=1". Without one, nothing happens.
+ */
+void io_process_notify(const char *state);
 
 #endif

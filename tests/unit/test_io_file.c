@@ -1,10 +1,7 @@
 #include "io_world.h"
 
-#include "io/real/process.h"
-
 #include <dirent.h>
 #include <fcntl.h>
-#include <limits.h>
 #include <signal.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
@@ -185,57 +182,6 @@ static void a_directory_is_no_file(void **state)
     assert_int_equal(io_file_read(disk, directory, 100, &text, &len), IO_E_OTHER);
 }
 
-/* ---- The machine ---- */
-
-static void processors_and_files_can_be_told(void **state)
-{
-    (void)state;
-    assert_in_range(io_process_processors(), 1, sysconf(_SC_NPROCESSORS_CONF));
-    struct rlimit limit;
-    uint64_t files = io_process_raise_files();
-    getrlimit(RLIMIT_NOFILE, &limit);
-    assert_int_equal(files, limit.rlim_max);
-    assert_int_equal(limit.rlim_cur, limit.rlim_max);
-}
-
-static void the_narrowest_of_the_nested_cgroups_counts(void **state)
-{
-    (void)state;
-    const struct {
-        const char *outer;
-        const char *inner;
-        unsigned processors;
-    } cases[] = {{"150000 100000\n", "max 100000\n", 2},
-                 {"max 100000\n", "100000 100000\n", 1},
-                 {"800000 100000\n", "310000 100000\n", 4},
-                 {"max 100000\n", "nonsense\n", UINT_MAX},
-                 {"0 0\n", "1 0\n", UINT_MAX}};
-    mkdir(at("a"), 0700);
-    mkdir(at("a/b"), 0700);
-    write_plain(at("list"), "1:name=systemd:/x\n0::/a/b\n", 0600);
-    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
-        write_plain(at("a/cpu.max"), cases[i].outer, 0600);
-        write_plain(at("a/b/cpu.max"), cases[i].inner, 0600);
-        assert_int_equal(io_process_cgroup_processors(at("list"), directory), cases[i].processors);
-    }
-    unlink(at("a/b/cpu.max"));
-    unlink(at("a/cpu.max"));
-    rmdir(at("a/b"));
-    rmdir(at("a"));
-    unlink(at("list"));
-    assert_int_equal(io_process_cgroup_processors(at("list"), directory), UINT_MAX);
-}
-
-static void without_dumps_the_limit_is_zero(void **state)
-{
-    (void)state;
-    assert_true(io_process_no_dumps());
-    struct rlimit core;
-    getrlimit(RLIMIT_CORE, &core);
-    assert_int_equal(core.rlim_cur, 0);
-    assert_int_equal(core.rlim_max, 0);
-}
-
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, world_teardown)
 
 int main(void)
@@ -249,9 +195,6 @@ int main(void)
         TEST(a_secret_that_others_may_read_is_refused),
         TEST(a_secret_of_another_user_is_refused),
         TEST(a_directory_is_no_file),
-        TEST(processors_and_files_can_be_told),
-        TEST(the_narrowest_of_the_nested_cgroups_counts),
-        TEST(without_dumps_the_limit_is_zero),
     };
     if (mkdtemp(directory) == NULL)
         return 1;
