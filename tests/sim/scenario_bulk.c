@@ -38,7 +38,7 @@ static void set_links(struct town *town, bool slow)
     struct sim_access thin = {.latency_us = SLOW_LATENCY_US, .bytes_per_s = SLOW_BYTES_PER_S};
     struct household *household = &town->households[0];
     struct sim_host *const hosts[] = {town->server_host, household->home, household->site,
-                                      town->device_hosts[0]};
+                                      town->website.site, town->device_hosts[0]};
     for (size_t i = 0; i < sizeof hosts / sizeof hosts[0]; i++) {
         set_buffers(hosts[i], slow);
         sim_host_set_access(hosts[i], &fast);
@@ -52,7 +52,9 @@ static struct transfer *draw_transfer(struct town *town, bool slow)
     struct sim_world *world = town->world;
     uint64_t len = slow ? sim_random_between(world, SLOW_BYTES_MIN, SLOW_BYTES_MAX)
                         : sim_random_between(world, FAST_BYTES_MIN, FAST_BYTES_MAX);
-    struct transfer *transfer = transfer_new(&town->transfers, &town->households[0].service, 0, 0);
+    bool routed = !slow && sim_chance(world, 3000);
+    const struct household *target = routed ? &town->website : &town->households[0];
+    struct transfer *transfer = transfer_new(&town->transfers, &target->service, 0, 0);
     transfer->end = sim_chance(world, 5000) ? TRANSFER_CALLER_CLOSES : TRANSFER_ANSWERER_CLOSES;
     transfer->slow = false;
     if (sim_chance(world, 5000))
