@@ -351,9 +351,10 @@ ADIT_PUBLIC size_t sodiumtcp_room(const struct sodiumtcp_session *session);
 ADIT_PUBLIC size_t sodiumtcp_room_zstd(const struct sodiumtcp_session *session);
 
 /*
- * Each of these seals one PDU into out, once sodiumtcp_control() has written the opening, and returns its wire bytes: for data len +
+ * Each of these seals one PDU into out and returns its wire bytes: for data len +
  * SODIUMTCP_PDU_OVERHEAD, for begin at most SODIUMTCP_BEGIN_ROOM, for the others at most
- * SODIUMTCP_SMALL_ROOM. SODIUMTCP_E_CALL when the protocol does not allow it now or so.
+ * SODIUMTCP_SMALL_ROOM. SODIUMTCP_E_CALL when the protocol does not allow it now or so; also until
+ * sodiumtcp_control() has written what waits of the opening.
  *
  * sodiumtcp_data: DATA or BLOCK. plain is elsewhere than out, or exactly out + SODIUMTCP_PLAIN_AT.
  * sodiumtcp_data_zstd: body is SODIUMTCP_ZSTD_HEAD bytes to be filled here and then the frame;
