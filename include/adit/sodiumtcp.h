@@ -400,15 +400,16 @@ ADIT_PUBLIC ADIT_MUST_USE long sodiumtcp_offer(struct sodiumtcp_session *session
 
 /* Server. Items in order, each when it is over and safe. */
 ADIT_PUBLIC ADIT_MUST_USE long sodiumtcp_ack(struct sodiumtcp_session *session, uint32_t number,
-                                             enum sodiumtcp_ack_status status, uint64_t length, uint8_t *out);
+                                             enum sodiumtcp_ack_status status, uint64_t length,
+                                             uint8_t *out);
 
 /*
  * Extension mode, both sides. Ends the session: nothing is sent after it, what still comes is
  * dropped. number may be SODIUMTCP_NO_ITEM. Longer text is cut.
  */
 ADIT_PUBLIC ADIT_MUST_USE long sodiumtcp_stop(struct sodiumtcp_session *session, uint32_t number,
-                                               enum sodiumtcp_code code, const char *text,
-                                               uint8_t *out);
+                                              enum sodiumtcp_code code, const char *text,
+                                              uint8_t *out);
 
 /* ---- Time ---- */
 
