@@ -264,6 +264,7 @@ static int options(const struct call *call)
     if (call->session->reading.opened) {
         call->session->accepted = call->event->data[0];
     }
+    call->session->settled_heard |= call->session->reading.vouched;
     return QUICKTUN_OK;
 }
 

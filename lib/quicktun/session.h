@@ -81,12 +81,13 @@ struct quicktun_session {
     uint64_t update_at_ms;    /* when our session key is old */
     uint64_t bytes_at_update; /* of the counters, when it came into force */
     int8_t error;
-    uint8_t offered;  /* Tunnel options that we sent in a packet that they opened */
-    uint8_t accepted; /* those of their last in a packet that we opened */
-    bool proof;       /* required of the peer */
-    bool identified;  /* sent: first packets */
-    bool introduced;  /* the first Tunnel options */
-    bool settled;     /* Tunnel options, and what goes with them, under our keys */
+    uint8_t offered;    /* Tunnel options that we sent in a packet that they opened */
+    uint8_t accepted;   /* those of their last in a packet that we opened */
+    bool proof;         /* required of the peer */
+    bool identified;    /* sent: first packets */
+    bool introduced;    /* the first Tunnel options */
+    bool settled;       /* Tunnel options, and what goes with them, under our keys */
+    bool settled_heard; /* the same of theirs */
     bool start_sent;
     bool start_received;
     bool start_answered; /* ours, by them */

@@ -73,7 +73,7 @@ static int settle(struct quicktun_session *session, uint64_t now_ms, struct quic
 static bool disable_due(const struct quicktun_session *session)
 {
     return session->options.disable_encryption && !session->disabled && session->settled &&
-           session->pending.count == 0 && (session->accepted != 0 || session->zero_received) &&
+           session->pending.count == 0 && (session->settled_heard || session->zero_received) &&
            quicktun_session_policy_met(session);
 }
 

@@ -131,6 +131,8 @@ static bool explains(const struct view *view, const struct view *back, int error
         return will_not_come_up(view) || will_not_come_up(back);
     case QUICKTUN_E_UPDATE_UNVOUCHED:
         return proof(view->own) && !view->other->keyed;
+    case QUICKTUN_E_UPDATE_AFTER_DISABLE:
+        return disable_refused(back);
     case QUICKTUN_E_DISABLE_FORBIDDEN:
         return disable_refused(view);
     case QUICKTUN_E_PASSWORD_NONE:

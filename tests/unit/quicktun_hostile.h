@@ -1,0 +1,43 @@
+/*
+ * A hostile peer of one engine, the victim: it has keys, an engine to keep them in step, and says
+ * what it likes.
+ */
+#ifndef TESTS_QUICKTUN_HOSTILE_H
+#define TESTS_QUICKTUN_HOSTILE_H
+
+#include "tests/unit/quicktun_pair.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+/* cmocka wants these before it */
+#include <cmocka.h>
+
+/* A conversation that is neither started nor configured beyond the defaults: ends[0] is the
+ * victim, ends[1] keeps to no policy. */
+struct pair *hostile_pair(void);
+struct pair_end *hostile_victim(void);
+struct pair_end *hostile_peer(void);
+
+/* Lets the victim's policy be none at all. */
+void hostile_weaken(struct pair_end *end);
+
+/* Starts the conversation; nothing was said yet. */
+void hostile_start(void);
+
+/* Starts it and lets both say what they like until the tunnel is up. */
+void hostile_start_up(void);
+void hostile_stop(void);
+
+/* The peer says a control payload, or a packet outside the control stream, and the victim hears
+ * it. Answers the victim's error. */
+int hostile_says(const void *payload, size_t len);
+int hostile_says_raw(const void *payload, size_t len);
+
+/* One command and its arguments; arguments of zeros when NULL. */
+int hostile_commands(uint8_t code, const void *arguments, size_t len);
+
+/* What either has written reaches the other. */
+void hostile_hears(void);
+int hostile_heard(void);
+
+#endif
