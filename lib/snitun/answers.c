@@ -3,51 +3,60 @@
 #include <stdlib.h>
 #include <string.h>
 
-struct snitun_answers *snitun_answers_borrow(struct snitun_session *session)
+/* One for pongs is kept, so that a ping costs no allocation. */
+static struct snitun_answers *borrow(struct snitun_context *context, uint16_t room)
 {
-    struct snitun_context *context = session->context;
-    if (!session->control.answers) {
-        session->control.answers = context->spare ? context->spare : malloc(sizeof *context->spare);
+    struct snitun_answers *answers = context->spare;
+    if (answers && room == SNITUN_PONGS_MAX) {
         context->spare = NULL;
-        if (session->control.answers) {
-            session->control.answers->pongs.count = 0;
-            session->control.answers->refusals.count = 0;
-        }
-    }
-    return session->control.answers;
-}
-
-void snitun_answers_return(struct snitun_session *session)
-{
-    struct snitun_context *context = session->context;
-    if (context->spare) {
-        free(session->control.answers);
     } else {
-        context->spare = session->control.answers;
+        answers = malloc(sizeof *answers + (size_t)room * SNITUN_ID_LEN);
     }
-    session->control.answers = NULL;
+    if (answers) {
+        answers->room = room;
+        answers->first = 0;
+        answers->count = 0;
+    }
+    return answers;
 }
 
-bool snitun_answers_push(struct snitun_id_ring *ring, const uint8_t id[SNITUN_ID_LEN])
+void snitun_answers_return(struct snitun_context *context, struct snitun_answers **answers)
 {
-    if (ring->count == SNITUN_PONGS_MAX) {
+    if (*answers && (*answers)->room == SNITUN_PONGS_MAX && !context->spare) {
+        context->spare = *answers;
+    } else {
+        free(*answers);
+    }
+    *answers = NULL;
+}
+
+bool snitun_answers_push(struct snitun_context *context, struct snitun_answers **answers,
+                         uint16_t room, const uint8_t id[SNITUN_ID_LEN])
+{
+    if (!*answers) {
+        *answers = borrow(context, room);
+    }
+    struct snitun_answers *ring = *answers;
+    if (!ring || ring->count == ring->room) {
         return false;
     }
-    if (ring->count == 0) {
-        ring->first = 0;
-    }
-    memcpy(ring->ids[(ring->first + ring->count) % SNITUN_PONGS_MAX], id, SNITUN_ID_LEN);
+    memcpy(ring->ids[(ring->first + ring->count) % ring->room], id, SNITUN_ID_LEN);
     ring->count++;
     return true;
 }
 
-bool snitun_answers_pop(struct snitun_id_ring *ring, uint8_t id[SNITUN_ID_LEN])
+bool snitun_answers_pop(struct snitun_context *context, struct snitun_answers **answers,
+                        uint8_t id[SNITUN_ID_LEN])
 {
-    if (ring->count == 0) {
+    struct snitun_answers *ring = *answers;
+    if (!ring) {
         return false;
     }
     memcpy(id, ring->ids[ring->first], SNITUN_ID_LEN);
-    ring->first = (uint8_t)((ring->first + 1) % SNITUN_PONGS_MAX);
+    ring->first = (uint16_t)((ring->first + 1) % ring->room);
     ring->count--;
+    if (ring->count == 0) {
+        snitun_answers_return(context, answers);
+    }
     return true;
 }

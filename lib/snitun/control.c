@@ -34,26 +34,22 @@ void snitun_control_update(struct snitun_channel *channel)
 
 void snitun_control_pong(struct snitun_session *session, const uint8_t id[SNITUN_ID_LEN])
 {
-    struct snitun_answers *answers = snitun_answers_borrow(session);
-    if (!answers || !snitun_answers_push(&answers->pongs, id)) {
+    if (!snitun_answers_push(session->context, &session->control.pongs, SNITUN_PONGS_MAX, id)) {
         session->counters.pings_dropped++;
     }
 }
 
 void snitun_control_refuse(struct snitun_session *session, const uint8_t id[SNITUN_ID_LEN])
 {
-    struct snitun_answers *answers = snitun_answers_borrow(session);
-    if (answers) {
-        (void)snitun_answers_push(&answers->refusals, id);
-    }
+    (void)snitun_answers_push(session->context, &session->control.refusals, SNITUN_REFUSALS_MAX,
+                              id);
     session->counters.channels_refused++;
 }
 
 void snitun_control_clear(struct snitun_session *session)
 {
-    if (session->control.answers) {
-        snitun_answers_return(session);
-    }
+    snitun_answers_return(session->context, &session->control.pongs);
+    snitun_answers_return(session->context, &session->control.refusals);
     session->control.ping_due = false;
     session->control.answer_due = false;
 }
@@ -67,7 +63,7 @@ bool snitun_wants_to_send(const struct snitun_session *session)
     if (session->state != SNITUN_STATE_RUNNING) {
         return session->state == SNITUN_STATE_SEND_CHALLENGE;
     }
-    return control->answer_due || control->ping_due || control->answers ||
+    return control->answer_due || control->ping_due || control->pongs || control->refusals ||
            !list_empty(&control->channels) || snitun_schedule_waits(session);
 }
 
@@ -110,11 +106,12 @@ static int write_frame(struct snitun_session *session, enum snitun_flag flag,
 }
 
 /* A frame for each id that waits. */
-static int write_answers(struct snitun_session *session, struct snitun_id_ring *ring,
+static int write_answers(struct snitun_session *session, struct snitun_answers **answers,
                          enum snitun_flag flag, const char *extra, struct writer *writer)
 {
     uint8_t id[SNITUN_ID_LEN];
-    while (writer->room >= snitun_header_len(session) && snitun_answers_pop(ring, id)) {
+    while (writer->room >= snitun_header_len(session) &&
+           snitun_answers_pop(session->context, answers, id)) {
         int error = write_frame(session, flag, id, extra, writer);
         if (error) {
             return error;
@@ -125,17 +122,10 @@ static int write_answers(struct snitun_session *session, struct snitun_id_ring *
 
 static int write_all_answers(struct snitun_session *session, struct writer *writer)
 {
-    struct snitun_answers *answers = session->control.answers;
-    if (!answers) {
-        return SNITUN_OK;
-    }
-    int error = write_answers(session, &answers->pongs, SNITUN_FLAG_PING, "pong", writer);
-    error =
-        error ? error : write_answers(session, &answers->refusals, SNITUN_FLAG_CLOSE, "", writer);
-    if (!error && answers->pongs.count == 0 && answers->refusals.count == 0) {
-        snitun_answers_return(session);
-    }
-    return error;
+    struct snitun_control *control = &session->control;
+    int error = write_answers(session, &control->pongs, SNITUN_FLAG_PING, "pong", writer);
+    return error ? error
+                 : write_answers(session, &control->refusals, SNITUN_FLAG_CLOSE, "", writer);
 }
 
 static int write_ping(struct snitun_session *session, uint64_t now_ms, struct writer *writer)

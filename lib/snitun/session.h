@@ -14,7 +14,7 @@
 enum {
     SNITUN_ID_LEN = 16,
     SNITUN_EXTRA_LEN = 11,
-    SNITUN_REFUSALS_MAX = 16, /* refused channels that wait for their CLOSE; more get none */
+    SNITUN_REFUSALS_MAX = 1024, /* refused channels that wait for their CLOSE; more get none */
 };
 
 struct snitun_answers;
@@ -60,8 +60,9 @@ struct snitun_schedule {
 
 /* What waits for snitun_control() (control.h). */
 struct snitun_control {
-    struct list channels;           /* those that have a frame to send */
-    struct snitun_answers *answers; /* borrowed while a pong or a refusal waits */
+    struct list channels;            /* those that have a frame to send */
+    struct snitun_answers *pongs;    /* pings to answer; NULL = none */
+    struct snitun_answers *refusals; /* channels to refuse; NULL = none */
     bool ping_due;
     bool answer_due; /* client: to the challenge */
 };

@@ -253,7 +253,12 @@ static void on_failed(void *arg, int error)
 
 static void on_timer(void *arg)
 {
-    refuse(arg, REFUSED_TIMEOUT, "neither a whole ClientHello nor a whole token in time");
+    struct early *early = arg;
+
+    if (early->token_trials > 0)
+        refuse(early, REFUSED_TOKEN, "no Fernet key opens its token, or the rest of it never came");
+    else
+        refuse(early, REFUSED_TIMEOUT, "neither a whole ClientHello nor a whole token in time");
 }
 
 /* Nothing is sent before it is clear who this is. */

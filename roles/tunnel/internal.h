@@ -21,6 +21,7 @@ struct tunnel {
     uint64_t sent; /* bytes given to the stream */
     int64_t acked; /* of them, when last looked at */
     uint32_t channel_idle_ms;
+    size_t batch_max; /* bytes given to the stream at once */
     enum tunnel_end end;
     int error;
     bool over;    /* `end` and `error` are to be told */

@@ -7,7 +7,9 @@
 enum {
     /* Room for one whole frame after another one: larger batches fall out of the L2 cache. */
     WIRE_LEN = 2 * (SNITUN_HEADER_MAX + SNITUN_FRAME_ALONE) + 8 * SNITUN_CONTROL_MAX,
-    WIRE_FULL = WIRE_LEN - SNITUN_HEADER_MAX - SNITUN_FRAME_ALONE - SNITUN_CONTROL_MAX,
+    WIRE_FULL = WIRE_LEN - SNITUN_HEADER_MAX - SNITUN_CONTROL_MAX,
+    BATCH_LEAST = SNITUN_FRAME_SHARED,
+    FRAME_LEAST = 4096,    /* room for less is left to the next batch */
     BATCHES_PER_ROUND = 2, /* then the other tunnels of the loop have their turn */
 };
 
@@ -199,7 +201,10 @@ static void on_readable(void *arg)
         tunnel_want_pump(tunnel);
 }
 
-/* Fills the wire buffer with control frames and then frames by turns. Bytes, or an error. */
+/*
+ * Fills the wire buffer with control frames and then frames by turns, up to what the line takes at
+ * once. Bytes, or an error.
+ */
 static long fill(struct tunnel *tunnel, uint8_t *wire)
 {
     size_t header_len = snitun_header_len(tunnel->session);
@@ -216,11 +221,13 @@ static long fill(struct tunnel *tunnel, uint8_t *wire)
         if (control < 0)
             return control;
         used += (size_t)control;
-        if (used > WIRE_FULL)
+        if (used + FRAME_LEAST > tunnel->batch_max)
             break;
         next = snitun_turn(tunnel->session, &limit);
         if (next == NULL)
             break;
+        if (limit > tunnel->batch_max - used)
+            limit = tunnel->batch_max - used;
         channel = snitun_channel_user(next);
         len = channel_read(channel, wire + used + header_len, limit);
         if (len > 0) {
@@ -231,6 +238,22 @@ static long fill(struct tunnel *tunnel, uint8_t *wire)
         }
     }
     return (long)used;
+}
+
+/*
+ * What the stream did not take waits in front of every later frame: a slow line gets small batches,
+ * so that a short frame is never far behind a long one.
+ */
+static void adapt_batch(struct tunnel *tunnel)
+{
+    if (io_queued(tunnel->stream) == 0)
+        tunnel->batch_max *= 2;
+    else
+        tunnel->batch_max /= 2;
+    if (tunnel->batch_max < BATCH_LEAST)
+        tunnel->batch_max = BATCH_LEAST;
+    if (tunnel->batch_max > WIRE_FULL)
+        tunnel->batch_max = WIRE_FULL;
 }
 
 /* Sends until the stream takes no more: then its devices are not read either. */
@@ -255,6 +278,7 @@ static void send_frames(struct tunnel *tunnel)
             end(tunnel, TUNNEL_END_IO, error);
             return;
         }
+        adapt_batch(tunnel);
     }
 }
 
@@ -312,6 +336,7 @@ struct tunnel *tunnel_new(struct tunnel_hub *hub, struct io_stream *stream, enum
     tunnel->handler = handler;
     tunnel->arg = arg;
     tunnel->wake_at_ms = UINT64_MAX;
+    tunnel->batch_max = WIRE_FULL;
     tunnel->channel_idle_ms = options->channel_idle_ms;
     list_init(&tunnel->channels);
     list_init(&tunnel->in_hub);

@@ -12,7 +12,7 @@
 /* cmocka wants the three above first */
 #include <cmocka.h>
 
-enum { SIDE_OUT_MAX = 64 * 1024, SIDE_FRAMES_MAX = 1024 };
+enum { SIDE_OUT_MAX = 128 * 1024, SIDE_FRAMES_MAX = 2048 };
 
 struct side {
     enum snitun_role role; /* the engine's */
