@@ -128,6 +128,18 @@ void io_worker_join(struct io_loop *worker);
 int io_post(struct io_loop *to, void (*fn)(struct io_loop *loop, void *arg), void *arg);
 
 /*
+ * The same with a message that is embedded in what it is about, so that it cannot fail. Its owner
+ * sets fn and arg; from the post until fn is called it belongs to the loop, then it may be posted
+ * again or freed.
+ */
+struct io_message {
+    void (*fn)(struct io_loop *loop, void *arg);
+    void *arg;
+    struct io_message *next; /* NULL but while it is posted */
+};
+void io_post_message(struct io_loop *to, struct io_message *message);
+
+/*
  * Runs work(arg) on the helper pool, where it may block, then done(loop, arg) on this loop.
  * Returns 0, or IO_E_FULL when too much waits already (IO_SUBMIT_MAX).
  */
@@ -202,6 +214,12 @@ size_t io_unacked(const struct io_stream *stream);
 
 /* Bytes of memory that the queues of all streams of this loop hold now, closing ones included. */
 size_t io_buffered(const struct io_loop *loop);
+
+/*
+ * Ends at once, with a reset, the stream of this loop that its owner has closed and whose queue is
+ * longest, if that is longer than longer_than bytes. False when there is none.
+ */
+bool io_drop_closed(struct io_loop *loop, size_t longer_than);
 
 /* End of file towards the other side, after what is queued. Reading goes on. */
 void io_shutdown(struct io_stream *stream);

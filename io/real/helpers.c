@@ -59,7 +59,7 @@ static void do_job(struct helpers *helpers, struct job *job)
     list_remove(&job->node);
     /* Under the lock, so that the loop cannot end in between. */
     if (job->loop != NULL)
-        loop_post(job->loop, &job->post);
+        io_post_message(job->loop, &job->answer);
     else
         job->discard(job);
 }
@@ -194,14 +194,12 @@ static void work_submission(struct job *job)
     submission->work(submission->arg);
 }
 
-static void answer_submission(struct io_loop *loop, struct post *post)
+static void answer_submission(struct io_loop *loop, void *arg)
 {
-    struct submission *submission = container_of(post, struct submission, job.post);
-    void (*done)(struct io_loop * loop, void *arg) = submission->done;
-    void *arg = submission->arg;
-    free(submission);
+    struct submission submission = *(struct submission *)arg;
+    free(arg);
     loop->jobs--;
-    done(loop, arg);
+    submission.done(loop, submission.arg);
 }
 
 static void discard_submission(struct job *job)
@@ -215,12 +213,13 @@ int io_submit(struct io_loop *loop, void (*work)(void *arg),
     struct submission *submission = malloc(sizeof(*submission));
     if (submission == NULL)
         return IO_E_NO_MEMORY;
-    *submission = (struct submission){.job = {.post.run = answer_submission,
-                                              .work = work_submission,
-                                              .discard = discard_submission},
-                                      .work = work,
-                                      .done = done,
-                                      .arg = arg};
+    *submission =
+        (struct submission){.job = {.answer = {.fn = answer_submission, .arg = submission},
+                                    .work = work_submission,
+                                    .discard = discard_submission},
+                            .work = work,
+                            .done = done,
+                            .arg = arg};
     int error = helpers_submit(loop->helpers, loop, &submission->job);
     if (error != 0) {
         free(submission);

@@ -8,9 +8,9 @@
 
 /* Embedded in what is to be done. */
 struct job {
-    struct post post;     /* answered(loop, &job->post) is called on the loop */
-    struct list node;     /* in the queue, or among those that run */
-    struct io_loop *loop; /* NULL = nobody waits any more */
+    struct io_message answer; /* posted to the loop when the work is over */
+    struct list node;         /* in the queue, or among those that run */
+    struct io_loop *loop;     /* NULL = nobody waits any more */
     bool running;
     void (*work)(struct job *job);
     void (*discard)(struct job *job); /* instead of an answer, on any thread */
@@ -24,7 +24,7 @@ struct helpers *helpers_new(unsigned threads_max);
 /* Ends the threads; one that is stuck in a job ends by itself later. */
 void helpers_close(struct helpers *helpers);
 
-/* Queues a job whose post.run, work and discard are set. Returns 0, IO_E_FULL, IO_E_NO_MEMORY. */
+/* Queues a job whose answer, work and discard are set. Returns 0, IO_E_FULL, IO_E_NO_MEMORY. */
 int helpers_submit(struct helpers *helpers, struct io_loop *loop, struct job *job);
 
 /* Takes a job back out of the queue; false when it runs or has been answered. */

@@ -33,10 +33,10 @@ static void answer_now(void *arg)
     answer(arg);
 }
 
-static void answer_post(struct io_loop *loop, struct post *post)
+static void answer_job(struct io_loop *loop, void *arg)
 {
     (void)loop;
-    answer(container_of(post, struct io_lookup, job.post));
+    answer(arg);
 }
 
 static void discard(struct job *job)
@@ -87,7 +87,7 @@ struct io_lookup *io_lookup(struct io_loop *loop, const char *host, uint16_t por
     struct io_lookup *lookup = calloc(1, sizeof(*lookup));
     if (lookup == NULL)
         return NULL;
-    lookup->job.post.run = answer_post;
+    lookup->job.answer = (struct io_message){.fn = answer_job, .arg = lookup};
     lookup->job.work = look_up;
     lookup->job.discard = discard;
     lookup->loop = loop;

@@ -162,17 +162,17 @@ void io_random(struct io_loop *loop, void *buf, size_t len)
 
 /* ---- Posts ---- */
 
-void loop_post(struct io_loop *loop, struct post *post)
+void io_post_message(struct io_loop *to, struct io_message *message)
 {
-    post->next = NULL;
-    pthread_mutex_lock(&loop->lock);
-    bool first = loop->posts == NULL;
-    *loop->posts_end = post;
-    loop->posts_end = &post->next;
-    /* Under the lock: once the post is taken the loop may end. */
+    message->next = NULL;
+    pthread_mutex_lock(&to->lock);
+    bool first = to->posts == NULL;
+    *to->posts_end = message;
+    to->posts_end = &message->next;
+    /* Under the lock: once the message is taken the loop may end. */
     if (first)
-        eventfd_write(source_fd(&loop->wake), 1);
-    pthread_mutex_unlock(&loop->lock);
+        eventfd_write(source_fd(&to->wake), 1);
+    pthread_mutex_unlock(&to->lock);
 }
 
 /* Edge triggered: every write is an event, the count need not be read. */
@@ -181,39 +181,39 @@ static void run_posts(struct source *source, short what)
     (void)what;
     struct io_loop *loop = source->loop;
     pthread_mutex_lock(&loop->lock);
-    struct post *post = loop->posts;
+    struct io_message *message = loop->posts;
     loop->posts = NULL;
     loop->posts_end = &loop->posts;
     pthread_mutex_unlock(&loop->lock);
-    while (post != NULL) {
-        struct post *next = post->next;
-        post->run(loop, post);
-        post = next;
+    while (message != NULL) {
+        struct io_message *next = message->next;
+        message->next = NULL;
+        message->fn(loop, message->arg);
+        message = next;
     }
 }
 
-struct message {
-    struct post post;
+/* A message that nobody embedded. */
+struct call {
+    struct io_message message;
     void (*fn)(struct io_loop *loop, void *arg);
     void *arg;
 };
 
-static void run_message(struct io_loop *loop, struct post *post)
+static void unpack(struct io_loop *loop, void *arg)
 {
-    struct message *message = container_of(post, struct message, post);
-    void (*fn)(struct io_loop * loop, void *arg) = message->fn;
-    void *arg = message->arg;
-    free(message);
-    fn(loop, arg);
+    struct call call = *(struct call *)arg;
+    free(arg);
+    call.fn(loop, call.arg);
 }
 
 int io_post(struct io_loop *to, void (*fn)(struct io_loop *loop, void *arg), void *arg)
 {
-    struct message *message = malloc(sizeof(*message));
-    if (message == NULL)
+    struct call *call = malloc(sizeof(*call));
+    if (call == NULL)
         return IO_E_NO_MEMORY;
-    *message = (struct message){.post.run = run_message, .fn = fn, .arg = arg};
-    loop_post(to, &message->post);
+    *call = (struct call){.message = {.fn = unpack, .arg = call}, .fn = fn, .arg = arg};
+    io_post_message(to, &call->message);
     return 0;
 }
 

@@ -24,12 +24,6 @@ struct source {
     short what; /* EV_*, noted for dispatch */
 };
 
-/* Something another thread hands to a loop; the memory is the sender's affair. */
-struct post {
-    struct post *next;
-    void (*run)(struct io_loop *loop, struct post *post);
-};
-
 struct io_loop {
     struct io_core core;
     struct event_base *base;
@@ -41,8 +35,8 @@ struct io_loop {
 
     struct source wake; /* the eventfd of `posts` */
     pthread_mutex_t lock;
-    struct post *posts; /* under lock */
-    struct post **posts_end;
+    struct io_message *posts; /* under lock */
+    struct io_message **posts_end;
 
     struct signal_source *signals; /* of io_real_on_signal() */
     struct helpers *helpers;
@@ -68,9 +62,6 @@ void loop_run(struct io_loop *loop);
 
 /* Waits until something happens, and calls what is to be called for it. */
 void loop_round(struct io_loop *loop);
-
-/* Hands a post to a loop, from any thread. */
-void loop_post(struct io_loop *loop, struct post *post);
 
 /*
  * Watches a descriptor, EV_* in events. The source has no other state to be set up. Returns 0 or

@@ -166,16 +166,16 @@ struct io_loop *io_worker_start(struct io_loop *loop, const char *name,
     return NULL;
 }
 
-static void stop_worker(struct io_loop *worker, struct post *post)
+static void stop_worker(struct io_loop *worker, void *arg)
 {
-    (void)post;
+    (void)arg;
     worker->stopping = true;
 }
 
 void io_worker_join(struct io_loop *worker)
 {
-    struct post stop = {.run = stop_worker};
-    loop_post(worker, &stop);
+    struct io_message stop = {.fn = stop_worker};
+    io_post_message(worker, &stop);
     pthread_join(worker->thread, NULL);
     loop_free(worker);
 }

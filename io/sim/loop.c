@@ -152,6 +152,21 @@ int io_post(struct io_loop *to, void (*fn)(struct io_loop *loop, void *arg), voi
     return 0;
 }
 
+static void call_message(struct io_loop *loop, void *arg)
+{
+    struct io_message *message = arg;
+    message->next = NULL;
+    message->fn(loop, message->arg);
+}
+
+void io_post_message(struct io_loop *to, struct io_message *message)
+{
+    if (message->next != NULL)
+        sim_fail(loop_world(to), "a message was posted again before it came");
+    message->next = message;
+    io_post(to, call_message, message);
+}
+
 static void call_posts(struct io_loop *loop)
 {
     struct list *last = loop->posts.prev;

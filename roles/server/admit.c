@@ -23,6 +23,7 @@ static struct server_worker *emptiest(struct server_worker *here)
 
 /* A client, its token opened, on its way to the worker that is to have it. */
 struct transfer {
+    struct io_message message;
     struct server_worker *to;
     struct io_parcel *parcel;
     struct addr source;
@@ -39,10 +40,13 @@ static void take(struct io_loop *loop, void *arg)
     atomic_fetch_sub(&worker->handovers, 1);
     atomic_fetch_sub(&worker->peer_count, 1);
     worker->early_count++;
-    if (worker->stopping)
+    if (worker->stopping) {
         io_parcel_discard(transfer->parcel);
-    else
+    } else {
         stream = io_attach(loop, transfer->parcel, NULL, NULL);
+        if (stream == NULL)
+            server_refused(worker, REFUSED_RESOURCES, &transfer->source.ip, "out of memory");
+    }
     if (stream != NULL)
         peer_begin(worker, stream, &transfer->source, &transfer->token, &transfer->ticket);
     else
@@ -53,7 +57,8 @@ static void take(struct io_loop *loop, void *arg)
 
 /* True when the client is on its way; then everything belongs to the other worker. */
 static bool send_to(struct server_worker *to, struct server_worker *here, struct io_stream *stream,
-                    const struct addr *source, struct snitun_token *token, struct ticket *ticket)
+                    const struct addr *source, const struct snitun_token *token,
+                    const struct ticket *ticket)
 {
     struct transfer *transfer = calloc(1, sizeof(*transfer));
 
@@ -64,21 +69,13 @@ static bool send_to(struct server_worker *to, struct server_worker *here, struct
     transfer->parcel = io_detach(stream);
     if (transfer->parcel == NULL)
         goto err_count;
+    transfer->message = (struct io_message){.fn = take, .arg = transfer};
     transfer->to = to;
     transfer->source = *source;
     transfer->token = *token;
     transfer->ticket = *ticket;
     atomic_fetch_add(&to->peer_count, 1);
-    if (io_post(to->loop, take, transfer) != IO_OK) {
-        /* The stream is in the parcel: there is no way back. */
-        atomic_fetch_sub(&to->peer_count, 1);
-        atomic_fetch_sub(&to->handovers, 1);
-        io_parcel_discard(transfer->parcel);
-        snitun_token_clear(token);
-        ticket_give_back(here, ticket);
-        free(transfer);
-        return true;
-    }
+    io_post_message(to->loop, &transfer->message);
     here->early_count--;
     here->counters.handed_over++;
     return true;

@@ -10,6 +10,7 @@ enum { HOPS_MAX = 3 }; /* a name may move while its device is handed over */
 
 /* A device on its way to the worker that has the peer. */
 struct handover {
+    struct io_message message;
     struct server_worker *to;
     struct io_parcel *parcel;
     struct addr caller;
@@ -79,6 +80,8 @@ static void take(struct io_loop *loop, void *arg)
     stream = io_attach(loop, handover->parcel, NULL, NULL);
     if (stream != NULL)
         route(worker, stream, &handover->caller, handover->name, handover->hops);
+    else
+        server_refused(worker, REFUSED_RESOURCES, &handover->caller.ip, "out of memory");
     free(handover);
 }
 
@@ -93,6 +96,7 @@ static void hand_over(struct server_worker *worker, struct io_stream *stream,
     handover = calloc(1, sizeof(*handover));
     if (handover == NULL)
         goto err_count;
+    handover->message = (struct io_message){.fn = take, .arg = handover};
     handover->to = target;
     handover->caller = *caller;
     handover->hops = hops;
@@ -101,20 +105,15 @@ static void hand_over(struct server_worker *worker, struct io_stream *stream,
     handover->parcel = io_detach(stream);
     if (handover->parcel == NULL)
         goto err_handover;
-    if (io_post(target->loop, take, handover) != IO_OK)
-        goto err_parcel;
+    io_post_message(target->loop, &handover->message);
     worker->counters.handed_over++;
     return;
 
-err_parcel:
-    io_parcel_discard(handover->parcel);
-    stream = NULL;
 err_handover:
     free(handover);
 err_count:
     atomic_fetch_sub(&target->handovers, 1);
-    if (stream != NULL)
-        device_refuse(worker, stream, &caller->ip, REFUSED_HANDOVER, name);
+    device_refuse(worker, stream, &caller->ip, REFUSED_HANDOVER, name);
 }
 
 static void route(struct server_worker *worker, struct io_stream *stream, const struct addr *caller,

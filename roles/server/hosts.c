@@ -16,7 +16,7 @@ struct hosts {
     pthread_mutex_t lock;
     struct map by_name;
     uint8_t seed[16];
-    void (*watch)(void *arg, const char *name, struct peer_ref loser);
+    void (*watch)(void *arg, const char *name, struct peer_ref winner, struct peer_ref loser);
     void *arg;
 };
 
@@ -43,7 +43,8 @@ static struct host *find(const struct hosts *hosts, const char *name)
 }
 
 struct hosts *hosts_new(const uint8_t seed[16],
-                        void (*watch)(void *arg, const char *name, struct peer_ref loser),
+                        void (*watch)(void *arg, const char *name, struct peer_ref winner,
+                                      struct peer_ref loser),
                         void *arg)
 {
     struct hosts *hosts = calloc(1, sizeof(*hosts));
@@ -111,7 +112,7 @@ bool hosts_claim(struct hosts *hosts, const char *name, struct peer_ref peer)
         host->peer = peer;
     pthread_mutex_unlock(&hosts->lock);
     if (lost)
-        hosts->watch(hosts->arg, name, loser);
+        hosts->watch(hosts->arg, name, peer, loser);
     return host != NULL;
 }
 

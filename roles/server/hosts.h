@@ -19,11 +19,12 @@ struct peer_ref {
 struct hosts;
 
 /*
- * watch(arg, name, loser) is called when a claim takes a name from another peer, on the claimer's
- * thread, with nothing locked. seed: 16 random bytes. NULL without memory.
+ * watch(arg, name, winner, loser) is called when a claim takes a name from another peer, on the
+ * claimer's thread, with nothing locked. seed: 16 random bytes. NULL without memory.
  */
 struct hosts *hosts_new(const uint8_t seed[16],
-                        void (*watch)(void *arg, const char *name, struct peer_ref loser),
+                        void (*watch)(void *arg, const char *name, struct peer_ref winner,
+                                      struct peer_ref loser),
                         void *arg);
 void hosts_free(struct hosts *hosts);
 

@@ -67,6 +67,16 @@ struct server_counters {
     uint64_t refused[REFUSALS];
 };
 
+struct server_worker;
+struct snapshot;
+
+/* Holds a reference while it is on its way. */
+struct snapshot_news {
+    struct io_message message;
+    struct snapshot *settings;
+    struct server_worker *worker;
+};
+
 /* Settings at one moment. */
 struct snapshot {
     atomic_uint references;
@@ -74,6 +84,7 @@ struct snapshot {
     struct server_limits limits;
     size_t memory_per_worker;
     uint32_t drain_ms;
+    struct snapshot_news *news; /* one a worker: brings it this snapshot */
     struct cidr *trust_proxy;
     size_t trust_proxy_count;
     struct server_route *routes;
@@ -97,6 +108,14 @@ struct server_listener {
     enum door door;
 };
 
+/* What the server tells a worker, each once: so the messages can be embedded. */
+enum order {
+    ORDER_OPEN, /* starts to accept */
+    ORDER_STOP,
+    ORDER_CUT, /* ends everything at once */
+    ORDERS,
+};
+
 struct server_worker {
     struct server *server;
     struct io_loop *loop;
@@ -114,6 +133,10 @@ struct server_worker {
     struct list peers;
     struct list routes;
     struct slots slots;
+    struct io_message orders[ORDERS];
+    struct io_message ready; /* to the server, as is the next one */
+    struct io_message idle;
+    struct lost_name *notice; /* for the next name that is taken from another peer */
     bool stopping;
     uint64_t stop_at_ms; /* the end of draining */
     bool told_idle;
@@ -139,6 +162,7 @@ struct server {
     uint64_t started_ms;
     struct io_timer drain_end;
     bool stopping;
+    bool cut;
     bool joined; /* the workers are gone */
     void (*stopped)(void *arg);
     void *arg;
@@ -147,7 +171,12 @@ struct server {
 /* What the workers post to the server's loop. */
 void server_worker_ready(struct io_loop *loop, void *server);
 void server_worker_idle(struct io_loop *loop, void *server);
-void server_cut(void *server);
+
+/*
+ * Must have answered true before a worker claims a name: then whoever loses the name can be told.
+ * False without memory.
+ */
+bool server_may_claim(struct server_worker *worker);
 
 /* Counts it and logs one line: "closed ADDRESS: WHY". `from` may be NULL. */
 void server_refused(struct server_worker *worker, enum refusal refusal, const struct adit_ip *from,
@@ -169,11 +198,8 @@ void ticket_give_back(struct server_worker *worker, struct ticket *ticket);
 
 void worker_init(struct server_worker *worker, struct server *server, uint32_t index);
 
-/* What the server posts to the worker's loop. */
+/* The first that runs on its loop. */
 void worker_run(struct io_loop *loop, void *worker);
-void worker_open(struct io_loop *loop, void *worker); /* starts to accept */
-void worker_stop(struct io_loop *loop, void *worker);
-void worker_cut(struct io_loop *loop, void *worker); /* ends everything at once */
 
 /* Something of the worker ended: when it is stopping and empty, the server is told. */
 void worker_check_idle(struct server_worker *worker);

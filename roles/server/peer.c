@@ -107,7 +107,7 @@ static void on_woke(void *arg)
         return;
     }
     if (peer->drain_at_ms <= now_ms) {
-        end(peer, "the server is stopping");
+        end(peer, peer->worker->stopping ? "the server is stopping" : "out of memory");
         return;
     }
     if (peer->state == PEER_PROBED && peer->probe_due_ms <= now_ms) {
@@ -130,8 +130,11 @@ static void on_established(void *arg)
     if (claimed)
         peer->state = PEER_SERVING;
     for (size_t i = 0; claimed && i < peer->name_count; i++)
-        claimed = hosts_claim(worker->server->hosts, peer->names[i], peer->ref);
+        claimed = server_may_claim(worker) &&
+                  hosts_claim(worker->server->hosts, peer->names[i], peer->ref);
     if (!claimed) {
+        server_refused(worker, REFUSED_RESOURCES, &peer->source.ip, "out of memory, as %s",
+                       primary(peer));
         peer->drain_at_ms = 0;
         schedule(peer);
         return;

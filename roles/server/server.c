@@ -26,10 +26,10 @@ void server_worker_idle(struct io_loop *loop, void *arg)
     join_and_tell(server);
 }
 
-static void post_to_all(struct server *server, void (*fn)(struct io_loop *loop, void *worker))
+static void post_to_all(struct server *server, enum order order)
 {
     for (unsigned i = 0; i < server->worker_count; i++)
-        (void)io_post(server->workers[i].loop, fn, &server->workers[i]);
+        io_post_message(server->workers[i].loop, &server->workers[i].orders[order]);
 }
 
 static void log_ready(struct server *server)
@@ -69,6 +69,7 @@ void server_worker_ready(struct io_loop *loop, void *arg)
 
 /* A claim took a name from another peer: that peer's worker is told. */
 struct lost_name {
+    struct io_message message;
     struct server_worker *worker;
     struct peer_ref loser;
     char name[HOSTNAME_MAX + 1];
@@ -85,18 +86,24 @@ static void tell_loser(struct io_loop *loop, void *arg)
     free(lost);
 }
 
-static void on_name_lost(void *arg, const char *name, struct peer_ref loser)
+bool server_may_claim(struct server_worker *worker)
+{
+    if (worker->notice == NULL)
+        worker->notice = malloc(sizeof(*worker->notice));
+    return worker->notice != NULL;
+}
+
+static void on_name_lost(void *arg, const char *name, struct peer_ref winner, struct peer_ref loser)
 {
     struct server *server = arg;
-    struct lost_name *lost = calloc(1, sizeof(*lost));
+    struct lost_name *lost = server->workers[winner.worker].notice;
 
-    if (lost == NULL)
-        return;
+    server->workers[winner.worker].notice = NULL;
+    lost->message = (struct io_message){.fn = tell_loser, .arg = lost};
     lost->worker = &server->workers[loser.worker];
     lost->loser = loser;
     strcpy(lost->name, name);
-    if (io_post(lost->worker->loop, tell_loser, lost) != IO_OK)
-        free(lost);
+    io_post_message(lost->worker->loop, &lost->message);
 }
 
 static int listen_on(struct server *server, const struct addr *at, enum door door, char *why,
@@ -177,14 +184,23 @@ static int start_workers(struct server *server, char *why, size_t why_len)
         if (server->workers[i].loop != NULL)
             continue;
         snprintf(why, why_len, "cannot start worker %u: %s", i, io_error_text(error));
-        for (unsigned k = 0; k < i; k++) {
-            (void)io_post(server->workers[k].loop, worker_stop, &server->workers[k]);
+        /* They have not opened: nothing is to be closed. */
+        for (unsigned k = 0; k < i; k++)
             io_worker_join(server->workers[k].loop);
-        }
         return -1;
     }
-    post_to_all(server, worker_open);
+    post_to_all(server, ORDER_OPEN);
     return 0;
+}
+
+static void cut(void *arg)
+{
+    struct server *server = arg;
+
+    /* Nothing begins on a worker that stops: once is enough. */
+    if (!server->cut)
+        post_to_all(server, ORDER_CUT);
+    server->cut = true;
 }
 
 struct server *server_start(struct io_loop *loop, const struct server_config *config,
@@ -202,7 +218,7 @@ struct server *server_start(struct io_loop *loop, const struct server_config *co
     server->workers = calloc(server->worker_count, sizeof(*server->workers));
     if (server->workers == NULL || !make_tables(server))
         goto err_memory;
-    io_timer_init(&server->drain_end, loop, server_cut, server);
+    io_timer_init(&server->drain_end, loop, cut, server);
     server->settings = snapshot_new(loop, config, server->worker_count, why, why_len);
     if (server->settings == NULL || listen_on_all(server, config, why, why_len) != 0 ||
         start_workers(server, why, why_len) != 0)
@@ -225,35 +241,16 @@ size_t server_addresses(const struct server *server, struct addr *out, size_t ma
     return count;
 }
 
-struct new_settings {
-    struct server_worker *worker;
-    struct snapshot *settings;
-};
-
 static void take_settings(struct io_loop *loop, void *arg)
 {
-    struct new_settings *news = arg;
+    struct snapshot_news *news = arg;
+    struct server_worker *worker = news->worker;
+    struct snapshot *before = worker->settings;
 
     (void)loop;
-    snapshot_unref(news->worker->settings);
-    news->worker->settings = news->settings;
-    news->worker->hub.memory_max = news->settings->memory_per_worker;
-    free(news);
-}
-
-static int post_settings(struct server_worker *worker, struct snapshot *settings)
-{
-    struct new_settings *news = malloc(sizeof(*news));
-
-    if (news == NULL)
-        return -1;
-    news->worker = worker;
-    news->settings = snapshot_ref(settings);
-    if (io_post(worker->loop, take_settings, news) == IO_OK)
-        return 0;
-    snapshot_unref(settings);
-    free(news);
-    return -1;
+    worker->settings = news->settings;
+    worker->hub.memory_max = news->settings->memory_per_worker;
+    snapshot_unref(before);
 }
 
 int server_reload(struct server *server, const struct server_config *config, char *why,
@@ -265,11 +262,12 @@ int server_reload(struct server *server, const struct server_config *config, cha
     if (settings == NULL)
         return -1;
     for (unsigned i = 0; i < server->worker_count; i++) {
-        if (post_settings(&server->workers[i], settings) != 0) {
-            snapshot_unref(settings);
-            snprintf(why, why_len, "out of memory: some workers have the new settings");
-            return -1;
-        }
+        struct snapshot_news *news = &settings->news[i];
+
+        news->message = (struct io_message){.fn = take_settings, .arg = news};
+        news->settings = snapshot_ref(settings);
+        news->worker = &server->workers[i];
+        io_post_message(news->worker->loop, &news->message);
     }
     snapshot_unref(server->settings);
     server->settings = settings;
@@ -278,24 +276,17 @@ int server_reload(struct server *server, const struct server_config *config, cha
     return 0;
 }
 
-void server_cut(void *arg)
-{
-    struct server *server = arg;
-
-    post_to_all(server, worker_cut);
-}
-
 void server_stop(struct server *server)
 {
     if (server->stopping) {
-        server_cut(server);
+        cut(server);
         return;
     }
     server->stopping = true;
     log_event(server->loop, LOG_INFO, "stopping", "closing within %u ms",
               server->settings->drain_ms);
     close_listeners(server);
-    post_to_all(server, worker_stop);
+    post_to_all(server, ORDER_STOP);
     io_timer_set_in(&server->drain_end, server->settings->drain_ms);
 }
 

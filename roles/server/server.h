@@ -78,9 +78,10 @@ void server_stop(struct server *server);
 void server_free(struct server *server);
 
 /*
- * Asks every worker for its state; answer(arg, json) comes later on the server's loop with an
- * object that is the callee's: {"role": "server", "uptime_s", "workers": [...], "peers": [...],
- * "counters": {...}}.
+ * Asks every worker for its state; answer(arg, json) comes once, later or at once, on the server's
+ * loop with an object that is the callee's: {"role": "server", "uptime_s", "workers": [...],
+ * "peers": [...], "counters": {...}}. Without memory the workers are not asked, and json may be
+ * NULL.
  */
 void server_status(struct server *server, void (*answer)(void *arg, json_t *status), void *arg);
 

@@ -80,7 +80,8 @@ struct snapshot *snapshot_new(struct io_loop *loop, const struct server_config *
     snapshot->trust_proxy_count = config->trust_proxy_count;
     snapshot->routes = copy(config->routes, config->route_count, sizeof(*config->routes));
     snapshot->route_count = config->route_count;
-    if (snapshot->trust_proxy == NULL || snapshot->routes == NULL) {
+    snapshot->news = calloc(workers, sizeof(*snapshot->news));
+    if (snapshot->trust_proxy == NULL || snapshot->routes == NULL || snapshot->news == NULL) {
         snprintf(why, why_len, "out of memory");
         goto err;
     }
@@ -106,6 +107,7 @@ void snapshot_unref(struct snapshot *snapshot)
     snitun_keyring_wipe(&snapshot->keyring);
     free(snapshot->trust_proxy);
     free(snapshot->routes);
+    free(snapshot->news);
     free(snapshot);
 }
 

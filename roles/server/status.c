@@ -4,6 +4,7 @@
 
 /* A question on its way from worker to worker. */
 struct status_query {
+    struct io_message message;
     struct server *server;
     void (*answer)(void *arg, json_t *status);
     void *arg;
@@ -81,18 +82,15 @@ static void ask(struct io_loop *loop, void *arg)
 {
     struct status_query *query = arg;
     struct server *server = query->server;
-    int error;
 
     (void)loop;
     add_worker(query->status, &server->workers[query->next]);
     query->next++;
-    if (query->next < server->worker_count)
-        error = io_post(server->workers[query->next].loop, ask, query);
-    else
-        error = io_post(server->loop, answer, query);
-    if (error != IO_OK) {
-        json_decref(query->status);
-        free(query);
+    if (query->next < server->worker_count) {
+        io_post_message(server->workers[query->next].loop, &query->message);
+    } else {
+        query->message.fn = answer;
+        io_post_message(server->loop, &query->message);
     }
 }
 
@@ -125,9 +123,10 @@ void server_status(struct server *server, void (*tell)(void *arg, json_t *status
         tell(arg, status);
         return;
     }
-    *query = (struct status_query){server, tell, arg, status, 0};
-    if (io_post(server->workers[0].loop, ask, query) != IO_OK) {
-        free(query);
-        tell(arg, status);
-    }
+    *query = (struct status_query){.message = {.fn = ask, .arg = query},
+                                   .server = server,
+                                   .answer = tell,
+                                   .arg = arg,
+                                   .status = status};
+    io_post_message(server->workers[0].loop, &query->message);
 }

@@ -16,7 +16,7 @@ static void check_idle(void *arg)
     if (!worker->stopping || worker->told_idle || !empty(worker))
         return;
     worker->told_idle = true;
-    (void)io_post(worker->server->loop, server_worker_idle, worker->server);
+    io_post_message(worker->server->loop, &worker->idle);
 }
 
 void worker_check_idle(struct server_worker *worker)
@@ -86,10 +86,47 @@ static void close_listeners(struct server_worker *worker)
     worker->listener_count = 0;
 }
 
+static void open_doors(struct io_loop *loop, void *arg)
+{
+    struct server_worker *worker = arg;
+
+    (void)loop;
+    if (worker->failure == IO_OK && !worker->stopping)
+        worker->failure = share_listeners(worker);
+    io_post_message(worker->server->loop, &worker->ready);
+}
+
+static void stop(struct io_loop *loop, void *arg)
+{
+    struct server_worker *worker = arg;
+
+    worker->stopping = true;
+    worker->stop_at_ms = io_now_ms(loop) + worker->settings->drain_ms;
+    close_listeners(worker);
+    io_timer_stop(&worker->resume_accepting);
+    early_end_all(worker);
+    peer_drain_all(worker);
+    worker_check_idle(worker);
+}
+
+static void cut(struct io_loop *loop, void *arg)
+{
+    struct server_worker *worker = arg;
+
+    (void)loop;
+    route_end_all(worker);
+    peer_end_all(worker);
+}
+
 void worker_init(struct server_worker *worker, struct server *server, uint32_t index)
 {
     worker->server = server;
     worker->index = index;
+    worker->orders[ORDER_OPEN] = (struct io_message){.fn = open_doors, .arg = worker};
+    worker->orders[ORDER_STOP] = (struct io_message){.fn = stop, .arg = worker};
+    worker->orders[ORDER_CUT] = (struct io_message){.fn = cut, .arg = worker};
+    worker->ready = (struct io_message){.fn = server_worker_ready, .arg = server};
+    worker->idle = (struct io_message){.fn = server_worker_idle, .arg = server};
     slots_init(&worker->slots, index);
     list_init(&worker->early);
     list_init(&worker->peers);
@@ -110,43 +147,12 @@ void worker_run(struct io_loop *loop, void *arg)
         worker->failure = IO_E_NO_MEMORY;
 }
 
-void worker_open(struct io_loop *loop, void *arg)
-{
-    struct server_worker *worker = arg;
-
-    (void)loop;
-    if (worker->failure == IO_OK && !worker->stopping)
-        worker->failure = share_listeners(worker);
-    (void)io_post(worker->server->loop, server_worker_ready, worker->server);
-}
-
-void worker_stop(struct io_loop *loop, void *arg)
-{
-    struct server_worker *worker = arg;
-
-    worker->stopping = true;
-    worker->stop_at_ms = io_now_ms(loop) + worker->settings->drain_ms;
-    close_listeners(worker);
-    io_timer_stop(&worker->resume_accepting);
-    early_end_all(worker);
-    peer_drain_all(worker);
-    worker_check_idle(worker);
-}
-
-void worker_cut(struct io_loop *loop, void *arg)
-{
-    struct server_worker *worker = arg;
-
-    (void)loop;
-    route_end_all(worker);
-    peer_end_all(worker);
-}
-
 void worker_clear(struct server_worker *worker)
 {
     slots_clear(&worker->slots);
     if (worker->hub.loop != NULL)
         tunnel_hub_clear(&worker->hub);
     free(worker->scratch);
+    free(worker->notice);
     snapshot_unref(worker->settings);
 }

@@ -352,6 +352,65 @@ static void posts_arrive_in_order(void **state)
     assert_int_equal(next_number, 1000);
 }
 
+static void messages_arrive_in_order_with_posts(void **state)
+{
+    (void)state;
+    struct io_message messages[500] = {0};
+    next_number = 0;
+    for (uintptr_t i = 0; i < 1000; i += 2) {
+        messages[i / 2] = (struct io_message){.fn = expect_number, .arg = (void *)i};
+        io_post_message(world->loop, &messages[i / 2]);
+        io_post(world->loop, expect_number, (void *)(i + 1));
+    }
+    loop_round(world->loop);
+    assert_int_equal(next_number, 1000);
+}
+
+struct again {
+    struct io_message message;
+    unsigned left;
+};
+
+static void post_again(struct io_loop *loop, void *arg)
+{
+    struct again *again = arg;
+    assert_null(again->message.next);
+    if (--again->left > 0)
+        io_post_message(loop, &again->message);
+}
+
+static bool none_left(const void *arg)
+{
+    return ((const struct again *)arg)->left == 0;
+}
+
+static void a_message_can_be_posted_again_from_its_own_call(void **state)
+{
+    (void)state;
+    struct again again = {.message = {.fn = post_again, .arg = &again}, .left = 3};
+    io_post_message(world->loop, &again.message);
+    loop_round(world->loop);
+    assert_int_equal(again.left, 2);
+    world_run(world, none_left, &again);
+}
+
+static void free_it(struct io_loop *loop, void *arg)
+{
+    (void)loop;
+    free(arg);
+}
+
+static void a_message_may_be_freed_in_its_own_call(void **state)
+{
+    (void)state;
+    for (unsigned i = 0; i < 3; i++) {
+        struct io_message *message = calloc(1, sizeof(*message));
+        *message = (struct io_message){.fn = free_it, .arg = message};
+        io_post_message(world->loop, message);
+    }
+    loop_round(world->loop);
+}
+
 /* ---- Workers ---- */
 
 struct pingpong {
@@ -633,6 +692,9 @@ int main(void)
         TEST(tasks_can_be_cancelled_anywhere),
         TEST(posts_of_many_threads_all_arrive),
         TEST(posts_arrive_in_order),
+        TEST(messages_arrive_in_order_with_posts),
+        TEST(a_message_can_be_posted_again_from_its_own_call),
+        TEST(a_message_may_be_freed_in_its_own_call),
         TEST(a_worker_and_the_first_loop_talk),
         TEST(too_much_work_is_refused_and_the_rest_is_done),
         TEST(run_waits_for_work_that_was_submitted),

@@ -20,16 +20,18 @@ static const struct peer_ref second = {1, 2, 20};
 struct watched {
     struct hosts *hosts;
     unsigned calls;
+    struct peer_ref winner;
     struct peer_ref loser;
     char name[64];
 };
 
-static void watch(void *arg, const char *name, struct peer_ref loser)
+static void watch(void *arg, const char *name, struct peer_ref winner, struct peer_ref loser)
 {
     struct watched *watched = arg;
     struct peer_ref found;
 
     watched->calls++;
+    watched->winner = winner;
     watched->loser = loser;
     strcpy(watched->name, name);
     assert_true(hosts_look_up(watched->hosts, name, &found)); /* nothing is locked */
@@ -70,6 +72,7 @@ static void the_newest_claim_wins_and_the_loser_is_named(void **state)
     assert_true(hosts_look_up(watched->hosts, "a.example", &found));
     assert_memory_equal(&found, &second, sizeof(found));
     assert_int_equal(watched->calls, 1);
+    assert_memory_equal(&watched->winner, &second, sizeof(second));
     assert_memory_equal(&watched->loser, &first, sizeof(first));
     assert_string_equal(watched->name, "a.example");
     hosts_free(watched->hosts);

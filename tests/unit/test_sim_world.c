@@ -187,6 +187,29 @@ static void messages_come_in_order_and_later(void **state)
     assert_string_equal(told.order, "cd");
 }
 
+static struct io_message embedded[2] = {{.fn = post_c}, {.fn = post_d}};
+
+static void post_embedded(struct io_loop *loop, void *arg)
+{
+    io_post_message(arg, &embedded[0]);
+    io_post_message(arg, &embedded[1]);
+    assert_int_equal(told.count, 0);
+    (void)loop;
+}
+
+static void embedded_messages_come_in_order_and_can_be_posted_again(void **state)
+{
+    (void)state;
+    told = (struct marks){0};
+    pair_on(&pair, 0, post_embedded, pair.loops[0]);
+    pair_run_ms(&pair, 1);
+    assert_string_equal(told.order, "cd");
+    told = (struct marks){0};
+    pair_on(&pair, 0, post_embedded, pair.loops[0]);
+    pair_run_ms(&pair, 1);
+    assert_string_equal(told.order, "cd");
+}
+
 struct worker {
     struct io_loop *loop;
     unsigned calls;
@@ -284,6 +307,26 @@ static void too_much_blocking_work_is_refused(void **state)
     for (int i = 0; i < IO_SUBMIT_MAX; i++)
         assert_true(jobs[i].done);
     free(jobs);
+}
+
+static void post_twice(struct io_loop *loop, void *arg)
+{
+    io_post_message(loop, arg);
+    io_post_message(loop, arg);
+}
+
+static void a_message_that_is_posted_twice_at_a_time_is_a_failure(void **state)
+{
+    (void)state;
+    struct io_message message = {.fn = post_c};
+    struct sim_world *world = sim_world_new(1);
+    struct sim_host *host = sim_host_new(world, "twice", "192.0.2.1");
+    struct sim_process *process = sim_host_start(host, post_twice, &message);
+    assert_false(sim_run(world, sim_now_us(world) + SIM_SECOND_US, NULL, NULL));
+    assert_non_null(sim_failure(world));
+    assert_non_null(strstr(sim_failure(world), "posted again"));
+    sim_process_end(process);
+    sim_world_free(world);
 }
 
 static void spin(void *arg)
@@ -435,6 +478,10 @@ int main(void)
         cmocka_unit_test_setup_teardown(a_failed_check_stops_the_run, setup, teardown),
         cmocka_unit_test_setup_teardown(timers_fire_at_their_time_in_order, setup, teardown),
         cmocka_unit_test_setup_teardown(messages_come_in_order_and_later, setup, teardown),
+        cmocka_unit_test_setup_teardown(embedded_messages_come_in_order_and_can_be_posted_again,
+                                        setup, teardown),
+        cmocka_unit_test_setup_teardown(a_message_that_is_posted_twice_at_a_time_is_a_failure,
+                                        setup, teardown),
         cmocka_unit_test_setup_teardown(a_worker_has_done_what_was_posted_before_it_is_joined,
                                         setup, teardown),
         cmocka_unit_test_setup_teardown(blocking_work_is_done_later_then_told, setup, teardown),
