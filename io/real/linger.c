@@ -70,6 +70,21 @@ void linger_end_all(struct io_loop *loop)
         linger_end(container_of(loop->lingering.next, struct linger_state, node)->stream);
 }
 
+bool io_drop_closed(struct io_loop *loop, size_t longer_than)
+{
+    struct io_stream *longest = NULL;
+    for (struct list *node = loop->lingering.next; node != &loop->lingering; node = node->next) {
+        struct io_stream *stream = container_of(node, struct linger_state, node)->stream;
+        if (stream->queue.len > longer_than) {
+            longest = stream;
+            longer_than = stream->queue.len;
+        }
+    }
+    if (longest != NULL)
+        linger_end(longest);
+    return longest != NULL;
+}
+
 /* False without memory. */
 static bool start(struct io_stream *stream)
 {

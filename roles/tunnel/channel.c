@@ -81,6 +81,13 @@ static void keep_budget(struct tunnel_hub *hub)
         struct tunnel_channel *worst = greediest(hub);
         char caller[IP_TEXT_MAX];
 
+        if (io_drop_closed(hub->loop, worst == NULL ? 0 : worst->backlog)) {
+            log_event(hub->loop, LOG_WARN, "memory-budget",
+                      "cut a closed connection whose reader is behind: "
+                      "the memory budget of %zu bytes is used up",
+                      hub->memory_max);
+            continue;
+        }
         if (worst == NULL || worst->backlog == 0)
             return;
         ip_format(&worst->caller, caller);

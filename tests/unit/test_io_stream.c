@@ -289,6 +289,24 @@ static void close_waits_for_the_other_sides_end_for_a_while(void **state)
     io_close(far.stream);
 }
 
+static void a_closed_stream_can_be_dropped_for_its_memory(void **state)
+{
+    (void)state;
+    pair_connect(world, &door, &near, &far);
+    far.paused = true;
+    send_pattern(near.stream, 16 * MEGABYTE);
+    assert_true(io_queued(near.stream) > 0);
+    assert_false(io_drop_closed(world->loop, 0)); /* its owner still has it */
+    io_close(near.stream);
+    assert_false(io_drop_closed(world->loop, 16 * MEGABYTE));
+    assert_true(io_drop_closed(world->loop, 0));
+    assert_int_equal(io_buffered(world->loop), 0);
+    assert_true(none_lingers(NULL));
+    world_run(world, has_failed, &far);
+    assert_int_equal(far.error, IO_E_RESET);
+    io_close(far.stream);
+}
+
 static void a_queue_that_nobody_takes_ends_in_a_reset(void **state)
 {
     (void)state;
@@ -703,6 +721,7 @@ int main(void)
         TEST(close_with_unread_bytes_resets_nothing),
         TEST(close_drops_a_bounded_number_of_bytes),
         TEST(close_waits_for_the_other_sides_end_for_a_while),
+        TEST(a_closed_stream_can_be_dropped_for_its_memory),
         TEST(a_queue_that_nobody_takes_ends_in_a_reset),
         TEST(close_after_the_end_was_read_leaves_nothing_behind),
         TEST(abort_resets),
