@@ -302,6 +302,8 @@ static void a_closed_stream_can_be_dropped_for_its_memory(void **state)
     assert_true(io_drop_closed(world->loop, 0));
     assert_int_equal(io_buffered(world->loop), 0);
     assert_true(none_lingers(NULL));
+    far.paused = false;
+    io_again(far.stream);
     world_run(world, has_failed, &far);
     assert_int_equal(far.error, IO_E_RESET);
     io_close(far.stream);
