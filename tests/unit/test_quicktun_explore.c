@@ -150,6 +150,12 @@ static bool explains(const struct view *view, const struct view *back, int error
     }
 }
 
+/* An anonymous end asks for its password under keys, where it hears the other's Start in time. */
+static bool may_ask_in_time(const struct view *view)
+{
+    return asked_in_clear(view) && view->own->keyed && !proof(view->own);
+}
+
 /* Nothing in the policies keeps the tunnel from coming up. */
 static bool should_come_up(const struct view *view)
 {
@@ -256,7 +262,8 @@ static const char *judge(struct pair *pair)
     if (!pair_up(pair)) {
         return "neither up nor closed";
     }
-    if (!should_come_up(&views[0]) || !should_come_up(&views[1])) {
+    bool late = may_ask_in_time(&views[0]) || may_ask_in_time(&views[1]);
+    if (!late && (!should_come_up(&views[0]) || !should_come_up(&views[1]))) {
         return "up against a policy";
     }
     for (size_t i = 0; i < 2; i++) {
