@@ -323,6 +323,21 @@ void io_close(struct io_stream *stream)
     note(stream, TCP_WRITABLE);
 }
 
+bool io_drop_closed(struct io_loop *loop, size_t longer_than)
+{
+    struct io_stream *longest = NULL;
+    for (struct list *at = loop->streams.next; at != &loop->streams; at = at->next) {
+        struct io_stream *stream = container_of(at, struct io_stream, node);
+        if (stream->lingering && stream->queue.len > longer_than) {
+            longest = stream;
+            longer_than = stream->queue.len;
+        }
+    }
+    if (longest != NULL)
+        io_abort(longest);
+    return longest != NULL;
+}
+
 /* ---- What the loop tells ---- */
 
 /*

@@ -105,6 +105,49 @@ static void a_closed_stream_still_sends_what_was_queued(void **state)
     assert_true(pair.far.ended);
 }
 
+static void drop_closed(struct io_loop *loop, void *arg)
+{
+    const size_t *queued = arg;
+    assert_false(io_drop_closed(loop, *queued));
+    assert_true(io_drop_closed(loop, *queued - 1));
+    assert_false(io_drop_closed(loop, 0));
+    assert_int_equal(io_buffered(loop), 0);
+}
+
+static void a_closed_stream_that_holds_much_can_be_dropped(void **state)
+{
+    (void)state;
+    pair.far.paused = true;
+    side_send(&pair, &pair.near, big, sizeof big);
+    pair_run_ms(&pair, 1000);
+    size_t queued = io_queued(pair.near.stream);
+    assert_true(queued > 0);
+    side_close(&pair, &pair.near);
+    pair_run_ms(&pair, 1000);
+    pair_on(&pair, 0, drop_closed, &queued);
+    assert_false(sim_process_lingers(pair.processes[0]));
+    pair_run_ms(&pair, 1000);
+    side_read(&pair, &pair.far);
+    assert_int_equal(pair.far.error, IO_E_RESET);
+}
+
+static void drop_open(struct io_loop *loop, void *arg)
+{
+    (void)arg;
+    assert_false(io_drop_closed(loop, 0));
+}
+
+static void an_open_stream_is_not_dropped(void **state)
+{
+    (void)state;
+    pair.far.paused = true;
+    side_send(&pair, &pair.near, big, sizeof big);
+    pair_on(&pair, 0, drop_open, NULL);
+    side_read(&pair, &pair.far);
+    pair_run_ms(&pair, 2000);
+    assert_int_equal(pair.far.error, 0);
+}
+
 /* What the other side still sends would answer the close with a reset, which eats the bytes. */
 static void a_closed_stream_drains_so_that_no_reset_eats_its_bytes(void **state)
 {
@@ -283,6 +326,9 @@ int main(void)
                                         setup, teardown),
         cmocka_unit_test_setup_teardown(a_closed_stream_still_sends_what_was_queued, setup,
                                         teardown),
+        cmocka_unit_test_setup_teardown(a_closed_stream_that_holds_much_can_be_dropped, setup,
+                                        teardown),
+        cmocka_unit_test_setup_teardown(an_open_stream_is_not_dropped, setup, teardown),
         cmocka_unit_test_setup_teardown(a_closed_stream_drains_so_that_no_reset_eats_its_bytes,
                                         setup, teardown),
         cmocka_unit_test_setup_teardown(a_close_that_is_not_answered_ends_after_a_while, setup,
