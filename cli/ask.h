@@ -8,10 +8,7 @@
 
 #include <jansson.h>
 
-enum {
-    ASK_TIMEOUT_S = 5,                  /* without a byte */
-    ASK_ANSWER_MAX = 256 * 1024 * 1024, /* bytes of one answer */
-};
+enum { ASK_ANSWER_MAX = 256 * 1024 * 1024 }; /* bytes of one answer */
 
 /*
  * Sends {"command": command} to the Unix socket at path. Returns the object answered, the

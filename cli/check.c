@@ -3,10 +3,8 @@
 #include "cli/process.h"
 #include "io/real/real.h"
 
-#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 
 static const char *const roles[] = {"serve", "publish", NULL};
 
@@ -29,21 +27,18 @@ static const struct option_spec specs[] = {
 static void check_file(const struct option_spec *spec, const struct option_value *value,
                        struct report *report)
 {
-    struct stat status;
+    unsigned mode = 0;
+    char why[OPTION_WHY_MAX];
     char key[OPTION_KEY_MAX];
     char shown[256];
     option_key(spec, key);
     text_escape(value->text, strlen(value->text), shown, sizeof shown);
-    if (stat(value->text, &status) != 0) {
-        report_warning(report, value->line, value->column, "%s: %s: %s", key, shown,
-                       strerror(errno));
-    } else if (!S_ISREG(status.st_mode)) {
-        report_warning(report, value->line, value->column, "%s: %s: is no regular file", key,
-                       shown);
-    } else if (spec->kind == OPTION_SECRET && (status.st_mode & 0777 & ~0640) != 0) {
+    if (!io_process_look(value->text, &mode, why, sizeof why)) {
+        report_warning(report, value->line, value->column, "%s: %s: %s", key, shown, why);
+    } else if (spec->kind == OPTION_SECRET && (mode & 0777 & ~0640U) != 0) {
         report_warning(report, value->line, value->column,
                        "%s: %s: mode %04o, so that others can use it; at most 0640 is taken", key,
-                       shown, (unsigned)(status.st_mode & 0777));
+                       shown, mode & 0777);
     }
 }
 

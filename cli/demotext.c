@@ -1,8 +1,9 @@
 #include "cli/demotext.h"
 
+#include "io/real/process.h"
+
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 /* Characters that mean nothing to a shell, wherever they stand. */
 static const char plain[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
@@ -38,12 +39,7 @@ char *demotext_quote(const char *word)
 static char *program_path(void)
 {
     char path[DEMOFILES_PATH_MAX];
-    ssize_t len = readlink("/proc/self/exe", path, sizeof path - 1);
-    if (len < 0) {
-        return strdup("adit");
-    }
-    path[len] = '\0';
-    return demotext_quote(path);
+    return io_process_program(path, sizeof path) ? demotext_quote(path) : strdup("adit");
 }
 
 void demotext_commands(FILE *out, const struct demofiles *files, const char *name, uint16_t port)

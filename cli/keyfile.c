@@ -1,11 +1,10 @@
 #include "cli/keyfile.h"
 
 #include "base/encode.h"
+#include "io/real/console.h"
 
-#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 int keyfile_read(const struct command *command, struct io_disk *disk, const char *path,
                  struct snitun_keyring *keyring)
@@ -52,33 +51,12 @@ int keyfile_write(const struct command *command, struct io_disk *disk, const cha
 
 char *keyfile_stdin(size_t *len, char why[OPTION_WHY_MAX])
 {
-    char *text = malloc(KEYFILE_MAX + 1);
-    if (text == NULL) {
-        snprintf(why, OPTION_WHY_MAX, "out of memory");
-        return NULL;
+    char *text = NULL;
+    int error = io_console_read(KEYFILE_MAX, &text, len);
+    if (error == IO_E_TOO_LARGE) {
+        snprintf(why, OPTION_WHY_MAX, "standard input: more than %d bytes", KEYFILE_MAX);
+    } else if (error != 0) {
+        snprintf(why, OPTION_WHY_MAX, "standard input: %s", io_error_text(error));
     }
-    *len = 0;
-    for (;;) {
-        /* One byte more than allowed shows that there is more. */
-        ssize_t got = read(STDIN_FILENO, text + *len, KEYFILE_MAX + 1 - *len);
-        if (got < 0 && errno == EINTR) {
-            continue;
-        }
-        if (got <= 0) {
-            if (got == 0) {
-                text[*len] = '\0';
-                return text;
-            }
-            snprintf(why, OPTION_WHY_MAX, "standard input: %s", strerror(errno));
-            break;
-        }
-        *len += (size_t)got;
-        if (*len > KEYFILE_MAX) {
-            snprintf(why, OPTION_WHY_MAX, "standard input: more than %d bytes", KEYFILE_MAX);
-            break;
-        }
-    }
-    wipe(text, KEYFILE_MAX + 1);
-    free(text);
-    return NULL;
+    return text;
 }

@@ -343,10 +343,6 @@ int service_run(const struct command *command, const struct service_role *role,
                 const struct options *flags)
 {
     struct service service = {.command = command, .role = role, .flags = flags};
-    /* Before the first secret is read. */
-    if (!io_process_no_dumps()) {
-        return command_failed(command, "cannot forbid dumps of its memory, which holds keys");
-    }
     service.files = io_process_raise_files();
     int status = prepare(&service);
     if (status == EXIT_FINE) {

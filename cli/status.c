@@ -3,16 +3,10 @@
 #include "cli/command.h"
 #include "cli/process.h"
 #include "cli/statustext.h"
+#include "io/real/console.h"
 
-#include <errno.h>
-#include <poll.h>
-#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/ioctl.h>
-#include <termios.h>
-#include <time.h>
-#include <unistd.h>
 
 enum { SOCKETS_MAX = 8, PATH_LEN = 256, REDRAW_MS = 1000, LINES_DEFAULT = 24 };
 
@@ -48,21 +42,6 @@ struct sources {
     size_t count;
     bool by_default; /* those that exist are meant */
 };
-
-static volatile sig_atomic_t interrupted;
-
-static void on_interrupt(int signo)
-{
-    (void)signo;
-    interrupted = 1;
-}
-
-static double clock_s(void)
-{
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (double)now.tv_sec + (double)now.tv_nsec / 1e9;
-}
 
 static void find_sources(const struct options *options, struct sources *sources)
 {
@@ -101,7 +80,7 @@ static size_t ask_all(struct sources *sources, char why[OPTION_WHY_MAX])
         source->before = source->now;
         source->before_s = source->now_s;
         source->now = ask(source->path, "status", inner);
-        source->now_s = clock_s();
+        source->now_s = io_console_clock_s();
         if (source->now != NULL) {
             answered++;
         } else {
@@ -141,33 +120,29 @@ static void print_json(const struct sources *sources)
 
 static unsigned terminal_lines(void)
 {
-    struct winsize size;
-    if (ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) != 0 || size.ws_row < 4) {
-        return LINES_DEFAULT;
-    }
-    return size.ws_row;
+    unsigned lines = io_console_lines();
+    return lines < 4 ? LINES_DEFAULT : lines;
 }
 
-/* Waits for a key or the next drawing; true when it shall end. */
-static bool wait_for_end(bool keys)
+/* Waits for a key that ends it or the next drawing; true when it shall end. */
+static bool wait_for_end(void)
 {
-    struct pollfd input = {.fd = keys ? STDIN_FILENO : -1, .events = POLLIN};
-    double until_s = clock_s() + REDRAW_MS / 1000.0;
+    double until_s = io_console_clock_s() + REDRAW_MS / 1000.0;
     for (;;) {
-        double left_ms = (until_s - clock_s()) * 1000;
-        if (interrupted) {
-            return true;
-        }
+        double left_ms = (until_s - io_console_clock_s()) * 1000;
+        char key = 0;
         if (left_ms <= 0) {
             return false;
         }
-        int ready = poll(&input, 1, (int)left_ms + 1);
-        char key;
-        if (ready > 0 && (read(STDIN_FILENO, &key, 1) != 1 || key == 'q' || key == 'Q')) {
+        switch (io_console_wait((unsigned)left_ms + 1, &key)) {
+        case IO_CONSOLE_TIME:
+            return false;
+        case IO_CONSOLE_STOP:
             return true;
-        }
-        if (ready < 0 && errno != EINTR) {
-            return true;
+        case IO_CONSOLE_KEY:
+            if (key == 'q' || key == 'Q') {
+                return true;
+            }
         }
     }
 }
@@ -198,26 +173,13 @@ static void draw(struct sources *sources)
 
 static int live(struct sources *sources)
 {
-    struct termios saved;
-    struct sigaction action = {.sa_handler = on_interrupt};
-    sigemptyset(&action.sa_mask);
-    sigaction(SIGINT, &action, NULL);
-    sigaction(SIGTERM, &action, NULL);
-    sigaction(SIGHUP, &action, NULL);
-    bool keys = tcgetattr(STDIN_FILENO, &saved) == 0;
-    if (keys) {
-        struct termios direct = saved;
-        direct.c_lflag &= ~(tcflag_t)(ICANON | ECHO);
-        tcsetattr(STDIN_FILENO, TCSANOW, &direct);
-    }
+    io_console_begin();
     fputs("\x1b[?25l", stdout);
     do {
         draw(sources);
-    } while (!wait_for_end(keys));
+    } while (!wait_for_end());
     fputs("\x1b[?25h\n", stdout);
-    if (keys) {
-        tcsetattr(STDIN_FILENO, TCSANOW, &saved);
-    }
+    io_console_end();
     return EXIT_FINE;
 }
 
@@ -247,10 +209,10 @@ static int run(const struct command *command, struct options *options)
     struct sources sources = {0};
     bool json = options_switched_on(options, "json");
     find_sources(options, &sources);
-    int status =
-        json || options_switched_on(options, "once") || !isatty(STDOUT_FILENO) || sources.count == 0
-            ? once(command, &sources, json)
-            : live(&sources);
+    int status = json || options_switched_on(options, "once") || !io_console_is_terminal() ||
+                         sources.count == 0
+                     ? once(command, &sources, json)
+                     : live(&sources);
     forget(&sources);
     return status;
 }

@@ -4,6 +4,7 @@
 #include <grp.h>
 #include <limits.h>
 #include <pwd.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -14,6 +15,12 @@
 #include <sys/un.h>
 #include <time.h>
 #include <unistd.h>
+
+void io_process_begin(void)
+{
+    umask(077);
+    signal(SIGPIPE, SIG_IGN);
+}
 
 bool io_process_no_dumps(void)
 {
@@ -84,9 +91,33 @@ bool io_process_become(const struct io_process_user *user, char *why, size_t why
 
 /* ---- Files ---- */
 
+bool io_process_program(char *path, size_t path_len)
+{
+    ssize_t len = readlink("/proc/self/exe", path, path_len - 1);
+    if (len < 0)
+        return false;
+    path[len] = '\0';
+    return true;
+}
+
 bool io_process_can_read(const char *path)
 {
     return access(path, R_OK) == 0;
+}
+
+bool io_process_look(const char *path, unsigned *mode, char *why, size_t why_len)
+{
+    struct stat status;
+    if (stat(path, &status) != 0) {
+        snprintf(why, why_len, "%s", strerror(errno));
+        return false;
+    }
+    if (!S_ISREG(status.st_mode)) {
+        snprintf(why, why_len, "is no regular file");
+        return false;
+    }
+    *mode = status.st_mode & 07777;
+    return true;
 }
 
 bool io_process_give(const char *path, const struct io_process_user *user, char *why,

@@ -12,6 +12,12 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+/*
+ * What every program does first: files that it makes are for this user alone unless a mode says
+ * otherwise, and who does not read its output any more is an error and no signal.
+ */
+void io_process_begin(void);
+
 /* No core dumps and no debugger of the same user: memory holds keys. False when refused. */
 bool io_process_no_dumps(void);
 
@@ -45,8 +51,16 @@ bool io_process_become(const struct io_process_user *user, char *why, size_t why
 
 /* ---- Files ---- */
 
+/* The path of this program. False when it cannot be told. */
+bool io_process_program(char *path, size_t path_len);
+
 /* True when this process, as it is now, can read the file. */
 bool io_process_can_read(const char *path);
+
+/*
+ * True when the file is there and a regular one; *mode are its permissions, as in chmod(1).
+ */
+bool io_process_look(const char *path, unsigned *mode, char *why, size_t why_len);
 
 /* Gives a file to a user. */
 bool io_process_give(const char *path, const struct io_process_user *user, char *why,
