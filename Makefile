@@ -44,7 +44,7 @@ fmt:
 
 install: build
 ifneq ($(origin PREFIX),file)
-	@meson configure build -Dprefix='$(PREFIX)'
+	@meson configure build -Dprefix='$(PREFIX)' && ninja -C build
 endif
 	@DESTDIR='$(abspath $(DESTDIR))' meson install -C build --no-rebuild
 
