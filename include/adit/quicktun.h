@@ -39,7 +39,7 @@ enum {
     QUICKTUN_KEY_LEN = 32,
     QUICKTUN_PAYLOAD_MAX = 32767, /* of a packet on the wire, tag included */
     QUICKTUN_WIRE_MAX = 32769,    /* a whole packet on the wire, its length included */
-    QUICKTUN_PACKET_MAX = 32748,  /* a tunnelled packet that can be sent in every mode */
+    QUICKTUN_PACKET_MAX = 32746,  /* a tunnelled packet that can be sent in every mode */
     QUICKTUN_HEADROOM_MAX = 23,   /* wire bytes before a tunnelled packet, at most */
     QUICKTUN_TAILROOM_MAX = 255,  /* wire bytes after one, at most: padding */
     QUICKTUN_PAD_MAX = 256,       /* of quicktun_options.pad_to */

@@ -152,7 +152,25 @@ def sodiumtcp(_vectors):
         yield head(1) + b"\4\x21\0" + b"\0" * 3
 
 
-HARNESSES = (clienthello, frames, proxyheader, sodiumtcp, token)
+def quicktun(vectors):
+    """Conversations that come up, and the payloads of the recorded flows said in them."""
+    up = bytes([0, 0, 0, 1, 1, 0, 255, 1, 1, 255]) * 8
+    payloads = []
+    for flow in json.loads((vectors / "quicktun.json").read_text())["flows"]:
+        for op in flow["ops"]:
+            payload = bytes.fromhex(op.get("payload", ""))
+            if payload and len(payload) < 256 and payload not in payloads:
+                payloads.append(payload)
+    for options in (0, 1, 4, 8, 16, 32, 128, 7 | 64, 4 | 8 | 64):
+        yield bytes([options]) + up + bytes([5, 0, 4, 5, 1, 255, 7, 0, 9, 1, 0, 255, 1, 1, 255])
+        said = b"".join(bytes([2, 0, len(p)]) + p + bytes([1, 0, 255]) for p in payloads[:12])
+        yield bytes([options]) + said
+    for payload in payloads:
+        yield bytes([0]) + up + bytes([2, 1, len(payload)]) + payload + bytes([1, 1, 255])
+        yield bytes([4]) + bytes([2, 1, len(payload)]) + payload + bytes([1, 1, 255, 0, 0])
+
+
+HARNESSES = (clienthello, frames, proxyheader, quicktun, sodiumtcp, token)
 
 
 def main():

@@ -257,6 +257,7 @@ void pair_deliver(struct pair_end *end, size_t len)
     const uint8_t *bytes = end->wire.bytes + end->gone;
     end->gone += len;
     pair_feed(pair_other(end), bytes, len);
+    compact(end);
 }
 
 void pair_settle(struct pair *pair)
