@@ -44,6 +44,10 @@ const char *io_error_text(int error)
         return "too much waits already";
     case IO_E_TLS:
         return "TLS failed";
+    case IO_E_KIND:
+        return "another kind of file, or a symbolic link, stands there";
+    case IO_E_STOPPED:
+        return "interrupted";
     default:
         return "input/output error";
     }

@@ -47,7 +47,9 @@ enum io_error {
     IO_E_NAME_AGAIN = -17, /* the name could not be looked up now */
     IO_E_FULL = -18,       /* a bounded queue is full */
     IO_E_OTHER = -19,
-    IO_E_TLS = -20, /* io_stream_tls_error() says more */
+    IO_E_TLS = -20,     /* io_stream_tls_error() says more */
+    IO_E_KIND = -21,    /* another kind of file stands there, or a symbolic link */
+    IO_E_STOPPED = -22, /* io_file_interrupt() */
 };
 
 /* One line for a person, static: "connection refused". */
