@@ -4,29 +4,22 @@
 #ifndef TESTS_SIM_HOUSEHOLD_H
 #define TESTS_SIM_HOUSEHOLD_H
 
-#include "roles/publish/publish.h"
 #include "tests/sim/answerer.h"
-#include "tests/sim/party.h"
-
-#include <adit/snitun_token.h>
-
-enum { HOUSEHOLD_MEMORY = 6 * 1024 * 1024 }; /* budget of a publisher */
+#include "tests/sim/outlet.h"
 
 struct household {
     struct sim_world *world;
     char name[32];
     struct service service;
-    struct sim_host *home;
     struct sim_host *site; /* of the endpoint */
-    struct party publisher;
-    struct sim_host *second_home; /* NULL, or of the twin: */
-    struct party twin;            /* another publisher with the same credential */
+    struct outlet publisher;
+    struct outlet twin; /* another publisher with the same credential */
     struct party endpoint;
     struct answerers answerers;
     struct addr endpoint_at;
-    const char *server_name;
-    uint16_t server_port;
-    int proxy_protocol;
+    struct snitun_token token;
+    bool publishes; /* has a publisher: no site alone */
+    bool has_twin;
 };
 
 /* Callers of `name` begin with its ClientHello and may be refused with an alert. */
@@ -40,21 +33,15 @@ void household_start(struct household *household, struct transfers *transfers, s
                      const struct snitun_keyring *keyring, const char *server_name,
                      uint16_t server_port, bool twin);
 
-/*
- * The same without a publisher: a site alone, for a fixed route. `home` is NULL.
- */
+/* Another credential, from the next connection of its publisher on; keys and cipher are set. */
+void household_renew(struct household *household, const struct snitun_keyring *keyring,
+                     const struct snitun_keys *keys);
+
+/* The same without a publisher: a site alone, for a fixed route. */
 void household_start_site(struct household *household, struct transfers *transfers, size_t i);
 
 /* Stops what was started; and whether all of that is over. */
 void household_stop(struct household *household);
 bool household_is_over(const struct household *household);
-
-bool household_is_connected(const struct household *household);
-
-/* How often its publisher has been connected since it was started. */
-uint64_t household_connections(const struct household *household);
-
-/* An adit_random_fn over the chance of a world. */
-int household_random(void *world, void *buf, size_t len);
 
 #endif

@@ -10,6 +10,7 @@
 struct scenario {
     const char *name;
     const char *about;
+    unsigned one_in; /* of the seeds asked for, every so many is run: 1 = all */
     /* Builds, runs and ends everything; sim_fail() where something does not hold. */
     void (*run)(struct sim_world *world);
     /* Kinds of fault that must come in at least 1 % of the seeds; ends with SIM_FAULT_KINDS. */

@@ -327,6 +327,7 @@ static const enum sim_fault faults[] = {
 const struct scenario scenario_echo = {
     .name = "echo",
     .about = "callers and a service with nothing but the network between them",
+    .one_in = 1,
     .run = run,
     .faults = faults,
 };

@@ -104,8 +104,9 @@ static uint64_t restart_household(struct chaos *chaos, const struct chaos_target
     struct town *town = container_of(chaos, struct town, chaos);
     struct household *household =
         &town->households[sim_random_below(chaos->world, town->household_count)];
-    struct party *parties[] = {&household->publisher, &household->endpoint, &household->twin};
-    uint64_t count = household->second_home == NULL ? 2 : 3;
+    struct party *parties[] = {&household->publisher.party, &household->endpoint,
+                               &household->twin.party};
+    uint64_t count = household->has_twin ? 3 : 2;
     restart_or_cycle(chaos->world, parties[sim_random_below(chaos->world, count)]);
     return 0;
 }
@@ -144,9 +145,9 @@ static void use_server(struct io_loop *loop, void *arg)
 static void use_publisher(struct io_loop *loop, void *arg)
 {
     struct household *household = arg;
-    struct publish *publish = party_role(&household->publisher);
+    struct publish *publish = party_role(&household->publisher.party);
     char why[256];
-    if (publish != NULL && loop == sim_process_loop(party_process(&household->publisher)) &&
+    if (publish != NULL && loop == sim_process_loop(party_process(&household->publisher.party)) &&
         publish_reload(publish, why, sizeof why) != 0)
         sim_fail(household->world, "reload: %s", why);
 }
@@ -159,8 +160,8 @@ static uint64_t use(struct chaos *chaos, const struct chaos_target *target)
         &town->households[sim_random_below(chaos->world, town->household_count)];
     if (party_is_up(&town->server))
         sim_process_call(party_process(&town->server), use_server, town);
-    if (party_is_up(&household->publisher))
-        sim_process_call(party_process(&household->publisher), use_publisher, household);
+    if (party_is_up(&household->publisher.party))
+        sim_process_call(party_process(&household->publisher.party), use_publisher, household);
     return 0;
 }
 
@@ -185,17 +186,17 @@ static void go_rough(struct town *town)
     chaos_refusals(chaos, &website, 60 * TOWN_SECOND_US);
     for (size_t i = 0; i < town->household_count; i++) {
         const struct household *household = &town->households[i];
-        struct chaos_target home = {.a = household->home};
+        struct chaos_target home = {.a = household->publisher.home};
         struct chaos_target site = {.a = household->site};
-        struct chaos_target link = {.a = household->home, .b = town->server_host};
+        struct chaos_target link = {.a = household->publisher.home, .b = town->server_host};
         chaos_forgets(chaos, &link, 60 * TOWN_SECOND_US);
         chaos_cuts(chaos, &link, 60 * TOWN_SECOND_US);
         chaos_cuts(chaos, &site, 30 * TOWN_SECOND_US);
         chaos_holes(chaos, &home, 90 * TOWN_SECOND_US);
         chaos_stalls(chaos, &home, 60 * TOWN_SECOND_US);
         chaos_refusals(chaos, &site, 60 * TOWN_SECOND_US);
-        struct chaos_target second = {.a = household->second_home};
-        if (household->second_home != NULL) {
+        struct chaos_target second = {.a = household->twin.home};
+        if (household->has_twin) {
             chaos_holes(chaos, &second, 60 * TOWN_SECOND_US);
             chaos_cuts(chaos, &second, 30 * TOWN_SECOND_US);
         }
@@ -211,7 +212,8 @@ static void must_reconnect(struct town *town)
     for (uint64_t passed_s = NOTICE_S;; passed_s++) {
         const struct household *away = NULL;
         for (size_t i = 0; i < town->household_count; i++)
-            away = household_is_connected(&town->households[i]) ? away : &town->households[i];
+            away =
+                outlet_is_connected(&town->households[i].publisher) ? away : &town->households[i];
         if (away == NULL || sim_failure(town->world) != NULL)
             return;
         if (passed_s == RECONNECT_S) {
@@ -251,6 +253,7 @@ static const enum sim_fault faults[] = {
 const struct scenario scenario_tunnel = {
     .name = "tunnel",
     .about = "server, publishers, endpoints and devices while everything goes wrong",
+    .one_in = 1,
     .run = run,
     .faults = faults,
 };

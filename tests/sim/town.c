@@ -23,7 +23,7 @@ static void make_key(struct town *town)
 {
     char text[SNITUN_FERNET_KEY_TEXT + 2];
     town->keyring.count = 1;
-    household_random(town->world, town->keyring.keys[0], KEY_LEN);
+    outlet_random(town->world, town->keyring.keys[0], KEY_LEN);
     snitun_fernet_key_format(town->keyring.keys[0], text);
     text[SNITUN_FERNET_KEY_TEXT] = '\n';
     sim_disk_put(town->server_host, key_path, text, SNITUN_FERNET_KEY_TEXT + 1, 0600);
@@ -149,7 +149,7 @@ static void check(void *arg)
     const struct town *town = arg;
     check_memory(&town->server, (size_t)(MEMORY + MEMORY_SLACK) * town->workers);
     for (size_t i = 0; i < town->household_count; i++)
-        check_memory(&town->households[i].publisher, HOUSEHOLD_MEMORY + MEMORY_SLACK);
+        check_memory(&town->households[i].publisher.party, OUTLET_MEMORY + MEMORY_SLACK);
 }
 
 /* ---- From start to end ---- */

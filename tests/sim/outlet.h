@@ -1,0 +1,44 @@
+/*
+ * An outlet: the publisher's role on a home of its own, with a credential on its disk.
+ */
+#ifndef TESTS_SIM_OUTLET_H
+#define TESTS_SIM_OUTLET_H
+
+#include "roles/publish/publish.h"
+#include "tests/sim/party.h"
+
+#include <adit/snitun_token.h>
+
+enum { OUTLET_MEMORY = 6 * 1024 * 1024 }; /* budget of a publisher */
+
+struct outlet {
+    struct sim_host *home;
+    struct party party;
+    const char *server_name; /* the caller's */
+    uint16_t server_port;
+    struct addr to; /* the endpoint */
+    int proxy_protocol;
+};
+
+/* server_name stays the caller's. The other fields may be set until it is started. */
+void outlet_init(struct outlet *outlet, struct sim_host *home, const char *server_name,
+                 uint16_t server_port, const struct addr *to);
+
+/* Draws keys for a token whose other fields are set. */
+void outlet_draw_keys(struct sim_world *world, struct snitun_token *token);
+
+/* Mints the token and places the credential on the outlet's disk. */
+void outlet_set_credential(struct outlet *outlet, const struct snitun_keyring *keyring,
+                           const struct snitun_token *token);
+
+void outlet_start(struct outlet *outlet);
+
+bool outlet_is_connected(const struct outlet *outlet);
+
+/* How often it has been connected since it was started. */
+uint64_t outlet_connections(const struct outlet *outlet);
+
+/* An adit_random_fn over the chance of a world. */
+int outlet_random(void *world, void *buf, size_t len);
+
+#endif
