@@ -15,7 +15,7 @@ static const struct option_spec specs[] = {
      .traits = OPTION_NEEDED | OPTION_ARGUMENT | OPTION_NOT_IN_FILE,
      .help = "The configuration file."},
     {.name = "role",
-     .value = "serve|publish",
+     .value = "serve|publish|master",
      .kind = OPTION_CHOICE,
      .traits = OPTION_NOT_IN_FILE,
      .choices = roles,
@@ -126,7 +126,7 @@ const struct command command_check = {
     .name = "check",
     .group = "Look and try",
     .summary = "names every mistake of a configuration file",
-    .usage = "FILE [--role serve|publish]",
+    .usage = "FILE [--role serve|publish|master]",
     .about = "Reads a configuration file as adit serve and adit publish do with --config, and "
              "prints each mistake with its line and column. Warns of files that it names when "
              "they are missing or when others may read them. Exit status 0 when the file can be "

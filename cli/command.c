@@ -35,9 +35,24 @@ static const char overview_example[] =
     "  adit demo shows all of it on this machine. adit COMMAND --help explains a command.\n";
 
 const struct command *const command_all[] = {
-    &command_serve,      &command_publish,    &command_keygen,
-    &command_token_mint, &command_token_show, &command_check,
-    &command_status,     &command_demo,       NULL,
+    &command_serve,
+    &command_publish,
+    &command_master,
+    &command_host_add,
+    &command_host_add_server,
+    &command_host_list,
+    &command_host_show,
+    &command_host_enable,
+    &command_host_disable,
+    &command_host_rotate,
+    &command_host_remove,
+    &command_keygen,
+    &command_token_mint,
+    &command_token_show,
+    &command_check,
+    &command_status,
+    &command_demo,
+    NULL,
 };
 
 const struct command *command_find(const char *name)
@@ -131,7 +146,7 @@ void command_overview(FILE *out)
             group = (*c)->group;
             fprintf(out, "\n%s\n", group);
         }
-        fprintf(out, "  %-12s %s\n", (*c)->name, (*c)->summary);
+        fprintf(out, "  %-15s %s\n", (*c)->name, (*c)->summary);
     }
     fputs(overview_example, out);
 }
@@ -172,7 +187,7 @@ static size_t family(const char *word, FILE *out)
         if (strncmp((*c)->name, word, len) == 0 && (*c)->name[len] == ' ') {
             count++;
             if (out != NULL) {
-                fprintf(out, "  adit %-12s %s\n", (*c)->name, (*c)->summary);
+                fprintf(out, "  adit %-15s %s\n", (*c)->name, (*c)->summary);
             }
         }
     }

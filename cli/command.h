@@ -63,6 +63,15 @@ int command_main(int argc, char *const *argv);
 
 extern const struct command command_serve;
 extern const struct command command_publish;
+extern const struct command command_master;
+extern const struct command command_host_add;
+extern const struct command command_host_add_server;
+extern const struct command command_host_list;
+extern const struct command command_host_show;
+extern const struct command command_host_enable;
+extern const struct command command_host_disable;
+extern const struct command command_host_rotate;
+extern const struct command command_host_remove;
 extern const struct command command_keygen;
 extern const struct command command_token_mint;
 extern const struct command command_token_show;

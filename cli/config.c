@@ -258,7 +258,7 @@ static const struct command *find_role(struct reader *reader, yaml_node_t *root,
         if (key->type != YAML_SCALAR_NODE || strcmp((char *)key->data.scalar.value, "role") != 0) {
             continue;
         }
-        const char *text = scalar_text(reader, value, "role", "serve or publish");
+        const char *text = scalar_text(reader, value, "role", "serve, publish or master");
         if (text == NULL) {
             return given;
         }
@@ -270,7 +270,7 @@ static const struct command *find_role(struct reader *reader, yaml_node_t *root,
             struct suggestion meant = suggest_start(text);
             command_offer_roles(&meant);
             snprintf(what, sizeof what, "\"%s\" is no role%s%s%s", shown,
-                     meant.best == NULL ? ": serve or publish" : "; did you mean ",
+                     meant.best == NULL ? ": serve, publish or master" : "; did you mean ",
                      meant.best == NULL ? "" : meant.best, meant.best == NULL ? "" : "?");
             mistake_at(reader, value, "role", what);
             return given;
@@ -283,7 +283,7 @@ static const struct command *find_role(struct reader *reader, yaml_node_t *root,
         return given != NULL ? given : role;
     }
     if (given == NULL) {
-        mistake_at(reader, root, "role", "is missing: serve or publish");
+        mistake_at(reader, root, "role", "is missing: serve, publish or master");
     }
     return given;
 }

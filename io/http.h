@@ -4,7 +4,7 @@
 #ifndef IO_HTTP_H
 #define IO_HTTP_H
 
-#include "io/io.h"
+#include "io/tls.h"
 
 /* ---- A server ---- */
 
@@ -38,27 +38,24 @@ typedef void io_http_handle_fn(void *arg, const struct io_http_request *request,
                                struct io_http_response *response);
 
 struct io_http_config {
-    struct addr listen;   /* port 0 picks one */
-    const char *cert_pem; /* TLS with this certificate chain and … */
-    const char *key_pem;  /* … this key; both NULL = without */
-    uint32_t timeout_ms;  /* from accepting a connection to the end of its one response */
-    size_t body_max;      /* bytes of a request's body; more are refused with 413 */
-    bool behind_proxy;    /* believe X-Forwarded-For: the last address in it */
+    struct io_listener *listener; /* paused, of any loop; must stay open as long as the server */
+    struct io_tls *tls;           /* a server's side; NULL = without TLS */
+    uint32_t timeout_ms;          /* from accepting a connection to the end of its one response */
+    size_t body_max;              /* bytes of a request's body; much more are not even read */
+    bool behind_proxy;            /* believe X-Forwarded-For: the last address in it */
 };
 
 struct io_http_server;
 
 /*
- * Serves on this loop. The config is not kept. NULL with one line for a person in why[why_len].
+ * Serves on this loop what the listener's socket accepts. One request a connection. NULL without
+ * memory.
  */
 struct io_http_server *io_http_serve(struct io_loop *loop, const struct io_http_config *config,
-                                     io_http_handle_fn *handle, void *arg, char *why,
-                                     size_t why_len);
-struct addr io_http_addr(const struct io_http_server *server);
+                                     io_http_handle_fn *handle, void *arg);
 
-/* Another certificate for new connections. 0, or -1 with why; then the former one stays. */
-int io_http_set_certificate(struct io_http_server *server, const char *cert_pem,
-                            const char *key_pem, char *why, size_t why_len);
+/* Another certificate, for new connections. */
+void io_http_set_tls(struct io_http_server *server, struct io_tls *tls);
 
 /* Stops to accept and ends every connection. */
 void io_http_close(struct io_http_server *server);

@@ -1,3 +1,4 @@
+#include "io/real/listener.h"
 #include "base/map.h"
 #include "io/real/kernel_error.h"
 #include "io/real/socket.h"
@@ -281,4 +282,9 @@ err:
     if (fd >= 0)
         close(fd);
     return NULL;
+}
+
+int listener_fd(const struct io_listener *listener)
+{
+    return listener->socket->fd;
 }

@@ -152,12 +152,12 @@ static void all_mistakes_are_named_at_once_in_order(void **state)
 static void a_role_is_needed_and_known(void **state)
 {
     (void)state;
-    assert_mistakes("listen: 127.0.0.1:1\n", "f:1:1: role: is missing: serve or publish\n");
+    assert_mistakes("listen: 127.0.0.1:1\n", "f:1:1: role: is missing: serve, publish or master\n");
     assert_mistakes("role: server\n", "f:1:7: role: \"server\" is no role; did you mean serve?\n");
-    assert_mistakes("role: vpn\n", "f:1:7: role: \"vpn\" is no role: serve or publish\n");
+    assert_mistakes("role: vpn\n", "f:1:7: role: \"vpn\" is no role: serve, publish or master\n");
     assert_mistakes("role: [serve]\n", "f:1:7: role: found a list where a value was expected: "
-                                       "serve or publish\n");
-    assert_mistakes("role:\n", "f:1:6: role: a value is missing: serve or publish\n");
+                                       "serve, publish or master\n");
+    assert_mistakes("role:\n", "f:1:6: role: a value is missing: serve, publish or master\n");
     assert_serve_mistakes("role: serve\n",
                           "f:2:1: role: given twice: it stands in line 1 already\n");
 }
@@ -264,7 +264,7 @@ static void anchors_aliases_and_tags_are_refused(void **state)
                     "f:1:7: an alias (*) is not possible here: write the value out\n");
     assert_mistakes("&a\nrole: *a\n",
                     "f:1:1: an anchor (&) is not possible here: write the value out\n"
-                    "f:1:1: role: found a mapping where a value was expected: serve or publish\n"
+                    "f:1:1: role: found a mapping where a value was expected: serve, publish or master\n"
                     "f:2:7: an alias (*) is not possible here: write the value out\n");
 }
 

@@ -1,0 +1,146 @@
+#include "cli/process.h"
+#include "cli/service.h"
+#include "cli/storefile.h"
+
+#include "roles/master/master.h"
+
+#include <string.h>
+
+enum { MINUTE_MS = 60 * 1000, RATE_MAX = 60000 };
+
+static const struct option_spec specs[] = {
+    {.name = "listen",
+     .value = "ADDR:PORT",
+     .kind = OPTION_ADDRESS,
+     .traits = OPTION_NEEDED,
+     .help = "Where publishers and servers ask. Port 0 picks one; the line `ready` says which."},
+    {.name = "store",
+     .value = "FILE",
+     .kind = OPTION_FILE,
+     .traits = OPTION_NEEDED,
+     .help = "The hosts, an SQLite database that adit host changes. Made when it is not there."},
+    {.name = "fernet-key-file",
+     .value = "FILE",
+     .kind = OPTION_SECRET,
+     .traits = OPTION_NEEDED,
+     .help = "The server's Fernet keys, one a line; the first one mints."},
+    {.name = "server",
+     .value = "HOST:PORT",
+     .kind = OPTION_HOST_PORT,
+     .traits = OPTION_NEEDED,
+     .help = "The public server that publishers are sent to. Clients that are not ours use port "
+             "443 of that host, whatever the port here."},
+    {.name = "tls-cert",
+     .value = "FILE",
+     .kind = OPTION_FILE,
+     .help = "Certificate chain, PEM. Needed unless the address is loopback or --behind-proxy is "
+             "given."},
+    {.name = "tls-key",
+     .value = "FILE",
+     .kind = OPTION_SECRET,
+     .help = "The private key of the certificate, PEM, without a password."},
+    {.name = "token-valid",
+     .value = "DURATION",
+     .kind = OPTION_DURATION,
+     .min = 1000,
+     .max = 365ULL * 24 * 60 * MINUTE_MS,
+     .fallback = "24h",
+     .help = "How long a token is good, in whole seconds."},
+    {.name = "rate",
+     .value = "N",
+     .kind = OPTION_NUMBER,
+     .min = 1,
+     .max = RATE_MAX,
+     .fallback = "120",
+     .help = "Requests a minute that one IPv4 address or IPv6 /64 may make; further ones are "
+             "answered 429."},
+    {.name = "behind-proxy",
+     .kind = OPTION_SWITCH,
+     .help = "A proxy of yours stands before it, ends TLS and sets X-Forwarded-For, whose last "
+             "address is believed. Nobody else may reach the address then."},
+    {.name = NULL},
+};
+
+/* The strings are those of the options. False with why where they contradict each other. */
+static bool config_of(const struct options *options, struct master_config *config, char *why,
+                      size_t why_len)
+{
+    memset(config, 0, sizeof *config);
+    const struct option_value *server = options_value(options, "server", 0);
+    config->listen = options_value(options, "listen", 0)->addr;
+    config->store_file = options_text(options, "store");
+    config->fernet_key_file = options_text(options, "fernet-key-file");
+    config->tls_cert_file = options_text(options, "tls-cert");
+    config->tls_key_file = options_text(options, "tls-key");
+    memcpy(config->server_host, server->to.host, sizeof config->server_host);
+    config->server_port = server->to.port;
+    config->token_valid_s = (uint32_t)(options_number(options, "token-valid") / 1000);
+    config->rate_per_minute = (uint32_t)options_number(options, "rate");
+    config->behind_proxy = options_switched_on(options, "behind-proxy");
+    if ((config->tls_cert_file == NULL) != (config->tls_key_file == NULL)) {
+        snprintf(why, why_len, "--tls-cert and --tls-key belong together");
+        return false;
+    }
+    return true;
+}
+
+static void *start(struct io_loop *loop, const struct options *options, void (*stopped)(void *arg),
+                   void *arg, char *why, size_t why_len)
+{
+    struct master_config config;
+    if (!config_of(options, &config, why, why_len)) {
+        return NULL;
+    }
+    if (storefile_make(&command_master, loop, config.store_file, options_text(options, "user")) !=
+        EXIT_FINE) {
+        snprintf(why, why_len, "there is no store");
+        return NULL;
+    }
+    return master_start(loop, &config, stopped, arg, why, why_len);
+}
+
+static int reload(void *running, const struct options *options, char *why, size_t why_len)
+{
+    (void)options;
+    return master_reload(running, why, why_len);
+}
+
+static void stop(void *running)
+{
+    master_stop(running);
+}
+
+static void free_master(void *running)
+{
+    master_free(running);
+}
+
+static void status(void *running, void (*answer)(void *arg, json_t *status), void *arg)
+{
+    master_status(running, answer, arg);
+}
+
+static const struct service_role role = {start, reload, stop, free_master, status};
+
+static int run(const struct command *command, struct options *options)
+{
+    return service_run(command, &role, options);
+}
+
+const struct command command_master = {
+    .name = "master",
+    .group = "Give tokens to publishers",
+    .summary = "gives tokens to publishers that show an API key",
+    .usage = "--listen ADDR:PORT --store FILE --fernet-key-file FILE --server HOST:PORT [options]",
+    .about =
+        "Answers publishers over HTTPS: with the API key that adit host add printed they get a "
+        "token for their names and the server to go to. A host can be disabled, and its key be "
+        "replaced, while everything runs. It answers Home Assistant's cloud client as well.\n"
+        "SIGHUP reads the Fernet keys and the certificate again. SIGTERM and SIGINT end it with "
+        "status 0.",
+    .example = "  adit master --listen 0.0.0.0:8444 --store /var/lib/adit/hosts.db \\\n"
+               "      --fernet-key-file /etc/adit/fernet.key --server relay.example.org:443 \\\n"
+               "      --tls-cert /etc/adit/tls/cert.pem --tls-key /etc/adit/tls/key.pem\n",
+    .table = {specs, service_options},
+    .run = run,
+};
