@@ -32,6 +32,19 @@ LIBC = set(
     "strtol strtoul strtoull snprintf vsnprintf inet_ntop inet_pton qsort "
     "abort __assert_fail __stack_chk_fail _GLOBAL_OFFSET_TABLE_".split())
 
+# What may be asked for besides, by whole names.
+MORE_OF_LIBC = {
+    # Tables that the workers share have locks.
+    "roles": set("pthread_mutex_init pthread_mutex_lock pthread_mutex_unlock "
+                 "pthread_mutex_destroy strcpy strdup".split()),
+    # Printing is what it is for: to the two streams that are open already, or to memory. What it
+    # reads of the environment is where a user keeps files. Everything else that enters the kernel,
+    # terminals included, goes through io/real.
+    "cli": set("stdout stderr printf fprintf vfprintf puts putc fputc fputs fwrite fflush perror "
+               "open_memstream fclose getenv gmtime_r strftime "
+               "memmem strcpy strdup strndup strpbrk".split()),
+}
+
 # What an archive may ask of the libraries beneath it, beside LIBC: beginnings of names.
 CRYPTOGRAPHY = ("EVP_", "HMAC", "SHA256", "CRYPTO_", "OPENSSL_", "gcry_")
 FOREIGN = {
@@ -41,6 +54,11 @@ FOREIGN = {
     "lib/quicktun": ("crypto_", "sodium_"),
     "lib/sodiumtcp": ("crypto_", "sodium_"),
     "lib/token": CRYPTOGRAPHY + ("json_",),
+    # The store of a session master is SQLite, which has files of its own.
+    "roles": ("json_", "sqlite3_"),
+    # OpenSSL beyond base64 of keys is for the throw-away CA of the demo.
+    "cli": CRYPTOGRAPHY + ("json_", "yaml_", "crypto_", "sodium_", "BIO_", "BN_", "ERR_", "PEM_",
+                           "RAND_bytes", "X509"),
 }
 
 

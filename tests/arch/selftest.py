@@ -54,13 +54,13 @@ class Includes(unittest.TestCase):
 class Symbols(unittest.TestCase):
     def check(self, sources):
         with tempfile.TemporaryDirectory() as directory:
-            archives = {}
+            archives = []
             for number, (zone, source) in enumerate(sources.items()):
                 code, archive = (Path(directory, f"{number}.{end}") for end in "ca")
                 code.write_text(source, encoding="utf-8")
                 subprocess.run(["cc", "-c", "-w", code, "-o", code.with_suffix(".o")], check=True)
                 subprocess.run(["ar", "cr", archive, code.with_suffix(".o")], check=True)
-                archives[zone] = archive
+                archives.append((zone, archive))
             return symbols.violations(archives)[1]
 
     def test_memory_and_cryptography_are_fine(self):
@@ -73,6 +73,30 @@ class Symbols(unittest.TestCase):
                      "RAND_bytes(0, 0)", "json_loads(0, 0, 0)"):
             wrong = self.check({"lib/crypto": f"void f(void) {{ {call}; }}"})
             self.assertEqual(1, len(wrong), call)
+
+    def test_each_of_these_in_roles_and_cli_is_found(self):
+        for zone in ("roles", "cli"):
+            for call in ("read(0, 0, 0)", "socket(0, 0, 0)", "time(0)", "clock_gettime(0, 0)",
+                         "getrandom(0, 0, 0)", "isatty(1)", "ioctl(0, 0)", "fopen(\"\", \"\")",
+                         "open(\"\", 0)", "stat(\"\", 0)", "mkdir(\"\", 0)", "geteuid()",
+                         "signal(0, 0)", "fork()", "usleep(1)", "syscall(0)", "getpwnam(\"\")",
+                         "event_base_new()", "pthread_create(0, 0, 0, 0)"):
+                wrong = self.check({zone: f"void f(void) {{ {call}; }}"})
+                self.assertEqual(1, len(wrong), f"{zone}: {call}")
+
+    def test_printing_is_for_cli_alone(self):
+        source = 'int printf(); void f(void) { printf("%d", 1); }'
+        self.assertEqual([], self.check({"cli": source}))
+        self.assertEqual(1, len(self.check({"roles": source})))
+
+    def test_the_kernel_is_reached_through_io(self):
+        self.assertEqual([], self.check({
+            "roles": "void f(void) { io_listen(); }", "cli": "void g(void) { io_console_end(); }",
+            "io/real": "void io_listen(void) { socket(0, 0, 0); } void io_console_end(void) {}"}))
+
+    def test_a_role_that_knows_the_cli_is_found(self):
+        self.assertEqual(1, len(self.check({
+            "roles": "void f(void) { service_run(); }", "cli": "void service_run(void) {}"})))
 
     def test_cryptography_elsewhere_is_found(self):
         self.assertEqual(1, len(self.check({"base": "void f(void) { EVP_MD_CTX_new(); }"})))
