@@ -1,5 +1,6 @@
 #include "tests/unit/quicktun_hostile.h"
 
+#include <sodium.h>
 #include <string.h>
 
 static struct pair conversation;
@@ -87,4 +88,44 @@ int hostile_commands(uint8_t code, const void *arguments, size_t len)
     assert_true(quicktun_send_command(peer->session, &peer->wire, code,
                                       arguments ? arguments : zeros, len));
     return hostile_heard();
+}
+
+int hostile_starts(void)
+{
+    struct pair_end *peer = hostile_peer();
+    assert_int_equal(
+        quicktun_send_start_crypto(peer->session, peer->pair->now_ms, &peer->wire, false), 0);
+    return hostile_heard();
+}
+
+int hostile_begins(const uint8_t *key)
+{
+    return hostile_commands(QUICKTUN_CODE_BEGIN_UPDATE, key, QUICKTUN_KEY_LEN);
+}
+
+void hostile_some_key(uint8_t key[QUICKTUN_KEY_LEN])
+{
+    uint8_t secret[QUICKTUN_KEY_LEN];
+    memset(secret, 0x33, sizeof secret);
+    assert_int_equal(crypto_scalarmult_base(key, secret), 0);
+}
+
+struct quicktun_session *hostile_second_session(uint8_t input[QUICKTUN_INPUT_LEN])
+{
+    static uint8_t bytes[4096];
+    struct quicktun_wire wire = {bytes, 0, sizeof bytes};
+    struct pair_end *victim = hostile_victim();
+    struct quicktun_session *session =
+        quicktun_session_new(victim->context, &victim->options, victim->pair->now_ms);
+    assert_non_null(session);
+    assert_int_equal(quicktun_tick(session, victim->pair->now_ms, &wire), 0);
+    memcpy(input, session->local, QUICKTUN_INPUT_LEN);
+    return session;
+}
+
+void hostile_start_with_key_0(void)
+{
+    hostile_start();
+    pair_tick(hostile_victim());
+    assert_int_equal(hostile_starts(), QUICKTUN_OK);
 }

@@ -36,6 +36,20 @@ int hostile_says_raw(const void *payload, size_t len);
 /* One command and its arguments; arguments of zeros when NULL. */
 int hostile_commands(uint8_t code, const void *arguments, size_t len);
 
+/* The peer's Start, as its engine says it. */
+int hostile_starts(void);
+
+/* Begin key update with that key; a key that is as good as any. */
+int hostile_begins(const uint8_t *key);
+void hostile_some_key(uint8_t key[QUICKTUN_KEY_LEN]);
+
+/* Starts the conversation with both Starts said and the victim's not heard: the peer's packets from
+ * here on are encrypted for key 0, as anybody can do it. */
+void hostile_start_with_key_0(void);
+
+/* Another session of the victim's private key, which has sent its Start with that input. */
+struct quicktun_session *hostile_second_session(uint8_t input[QUICKTUN_INPUT_LEN]);
+
 /* What either has written reaches the other. */
 void hostile_hears(void);
 int hostile_heard(void);
