@@ -169,6 +169,20 @@ enum sim_cut { SIM_CUT_RESET_BOTH, SIM_CUT_RESET_ONE, SIM_CUT_FORGET };
 void sim_conn_cut(struct sim_conn *conn, enum sim_cut how);
 size_t sim_conn_count(const struct sim_world *world);
 
+/*
+ * Shows every byte that arrives, once and in its order: to `to`, on the connection of a number that
+ * no other has. NULL ends it.
+ */
+struct sim_sight {
+    uint64_t conn;
+    struct addr from;
+    struct addr to;
+    const uint8_t *bytes;
+    size_t len;
+};
+void sim_watch(struct sim_world *world, void (*watch)(void *arg, const struct sim_sight *sight),
+               void *arg);
+
 /* Names: without an entry IO_E_NOT_FOUND. count 0 removes. */
 void sim_name_set(struct sim_world *world, const char *name, const char *const *addresses,
                   size_t count);

@@ -3,6 +3,8 @@
 #include "io/sim/conn.h"
 #include "io/sim/port.h"
 
+#include <stdlib.h>
+
 enum {
     RETRY_MIN_US = 200 * 1000,
     RETRY_MAX_US = 120 * 1000 * 1000,
@@ -245,6 +247,20 @@ static void take_ack(struct tcp_end *end, const struct packet *packet)
         tcp_missing(end);
 }
 
+/* The newest bytes of the end. */
+static void show(const struct tcp_end *end, size_t len)
+{
+    const struct sim_conn *conn = end->conn;
+    if (conn->world->watch == NULL)
+        return;
+    uint8_t *bytes = world_alloc(len);
+    ring_copy(&end->in, end->in.len - len, bytes, len);
+    struct sim_sight sight = {
+        .conn = conn->id, .from = end->other->addr, .to = end->addr, .bytes = bytes, .len = len};
+    conn->world->watch(conn->world->watch_arg, &sight);
+    free(bytes);
+}
+
 /* The part of the packet that comes next, if any. */
 static void take_bytes(struct tcp_end *end, const struct packet *packet)
 {
@@ -259,6 +275,7 @@ static void take_bytes(struct tcp_end *end, const struct packet *packet)
         ring_push_ring(&end->in, &from->out, end->received - first, len);
         end->received += len;
         end->conn->world->totals.payload_bytes += len;
+        show(end, len);
         sim_trace(end->conn->world, "data", end->conn->id, end->received, len);
         news = true;
     }

@@ -193,6 +193,13 @@ void sim_set_check(struct sim_world *world, void (*check)(void *arg), void *arg)
     world->check_arg = arg;
 }
 
+void sim_watch(struct sim_world *world, void (*watch)(void *arg, const struct sim_sight *sight),
+               void *arg)
+{
+    world->watch = watch;
+    world->watch_arg = arg;
+}
+
 void sim_fail(struct sim_world *world, const char *format, ...)
 {
     if (world->failure[0] != '\0')

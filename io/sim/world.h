@@ -24,6 +24,8 @@ struct sim_world {
     void (*check)(void *arg);
     void *check_arg;
     bool checking;
+    void (*watch)(void *arg, const struct sim_sight *sight);
+    void *watch_arg;
     char failure[WORLD_FAILURE_MAX];
     uint64_t faults[SIM_FAULT_KINDS];
     struct sim_weather weather;

@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { QUEUE_MAX = 32 * 1024, PIECE_MAX = 16 * 1024, READ_MAX = 32 * 1024 };
+enum { QUEUE_MAX = 32 * 1024, PIECE_MAX = 16 * 1024, READ_MAX = 32 * 1024, DEAF_PER_10000 = 2000 };
 
 struct answerer {
     struct list node;
@@ -16,6 +16,7 @@ struct answerer {
     struct sim_world *world;
     struct io_stream *stream;
     struct transfer *transfer; /* NULL until its number has come */
+    bool deaf;                 /* never reads */
     bool proxy_read;
     bool named;
     struct addr caller; /* as the PROXY header names it */
@@ -132,7 +133,7 @@ static void read_proxy(struct answerer *answerer)
 /* How many bytes may be read now: a PROXY header's end is not known, so one at a time. */
 static size_t wanted(const struct answerer *answerer)
 {
-    if (answerer->transfer != NULL)
+    if (answerer->transfer != NULL || answerer->answerers->anything)
         return READ_MAX;
     if (answerer->answerers->proxy && !answerer->proxy_read)
         return 1;
@@ -142,6 +143,8 @@ static size_t wanted(const struct answerer *answerer)
 /* True when the answerer has gone. */
 static bool take(struct answerer *answerer, const uint8_t *bytes, size_t len)
 {
+    if (answerer->answerers->anything)
+        return false;
     if (answerer->transfer != NULL) {
         transfer_got(answerer->transfer, TRANSFER_UP, bytes, len);
         return settle(answerer, false);
@@ -161,7 +164,7 @@ static void readable(void *arg)
 {
     struct answerer *answerer = arg;
     uint8_t bytes[READ_MAX];
-    while (sim_failure(answerer->world) == NULL) {
+    while (!answerer->deaf && sim_failure(answerer->world) == NULL) {
         ssize_t got = io_read(answerer->stream, bytes, wanted(answerer));
         if (got == IO_AGAIN)
             return;
@@ -204,6 +207,7 @@ static struct answerer *answerer_new(struct answerers *answerers)
         abort();
     answerer->answerers = answerers;
     answerer->world = answerers->transfers->world;
+    answerer->deaf = answerers->anything && sim_chance(answerer->world, DEAF_PER_10000);
     list_append(&answerers->open, &answerer->node);
     return answerer;
 }

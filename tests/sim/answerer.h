@@ -10,7 +10,8 @@
 struct answerers {
     struct transfers *transfers;
     const struct service *service;
-    bool proxy; /* a PROXY header comes first and names the caller */
+    bool proxy;    /* a PROXY header comes first and names the caller */
+    bool anything; /* callers are hostile: what comes is dropped, or not read at all */
     struct list open;
 };
 

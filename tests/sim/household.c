@@ -135,13 +135,13 @@ void household_start(struct household *household, struct transfers *transfers, s
     household->publishes = true;
     household->has_twin = twin;
     snprintf(address, sizeof address, "203.0.113.%zu", i + 1);
-    outlet_init(&household->publisher, sim_host_new(world, "home", address), server_name,
-                server_port, &household->endpoint_at);
+    outlet_init(&household->publisher, world, address, server_name, server_port,
+                &household->endpoint_at);
     household->publisher.proxy_protocol = proxy_protocol;
     snprintf(address, sizeof address, "203.0.113.%zu", i + 51);
     if (twin)
-        outlet_init(&household->twin, sim_host_new(world, "second", address), server_name,
-                    server_port, &household->endpoint_at);
+        outlet_init(&household->twin, world, address, server_name, server_port,
+                    &household->endpoint_at);
     household->twin.proxy_protocol = proxy_protocol;
     make_token(household);
     set_credentials(household, keyring);

@@ -11,8 +11,8 @@
 #include <string.h>
 #include <unistd.h>
 
-static const struct scenario *const scenarios[] = {&scenario_echo, &scenario_tunnel,
-                                                   &scenario_bulk};
+static const struct scenario *const scenarios[] = {&scenario_echo, &scenario_tunnel, &scenario_bulk,
+                                                   &scenario_hostile};
 
 enum {
     SCENARIO_COUNT = sizeof scenarios / sizeof scenarios[0],

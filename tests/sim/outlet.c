@@ -34,6 +34,8 @@ void outlet_set_credential(struct outlet *outlet, const struct snitun_keyring *k
                                   world, minted);
     if (error != 0)
         sim_fail(world, "mint: %s", snitun_token_error_text(error));
+    outlet->keys = token->keys;
+    outlet->token_len = strlen(minted);
     hex_encode(token->keys.aes_key, sizeof token->keys.aes_key, key);
     hex_encode(token->keys.aes_iv, sizeof token->keys.aes_iv, iv);
     json_t *json = json_pack("{s:s, s:s, s:s, s:s, s:i, s:s, s:f}", "token", minted, "aes_key", key,
@@ -80,17 +82,23 @@ static void life_free(void *role)
 static const struct party_ops ops = {
     .name = "publisher", .start = life_start, .stop = life_stop, .free = life_free};
 
-void outlet_init(struct outlet *outlet, struct sim_host *home, const char *server_name,
-                 uint16_t server_port, const struct addr *to)
+void outlet_init(struct outlet *outlet, struct sim_world *world, const char *address,
+                 const char *server_name, uint16_t server_port, const struct addr *to)
 {
-    *outlet = (struct outlet){
-        .home = home, .server_name = server_name, .server_port = server_port, .to = *to};
-    party_init(&outlet->party, home, &ops, outlet);
+    *outlet = (struct outlet){.server_name = server_name, .server_port = server_port, .to = *to};
+    snprintf(outlet->address, sizeof outlet->address, "%s", address);
+    outlet->home = sim_host_new(world, "home", address);
+    party_init(&outlet->party, outlet->home, &ops, outlet);
 }
 
 void outlet_start(struct outlet *outlet)
 {
     party_start(&outlet->party);
+}
+
+void outlet_check_memory(const struct outlet *outlet)
+{
+    party_check_memory(&outlet->party, OUTLET_MEMORY + PARTY_MEMORY_SLACK);
 }
 
 static json_t *status_of(const struct outlet *outlet)

@@ -13,16 +13,21 @@ enum { OUTLET_MEMORY = 6 * 1024 * 1024 }; /* budget of a publisher */
 
 struct outlet {
     struct sim_host *home;
+    char address[IP_TEXT_MAX]; /* the home's */
     struct party party;
     const char *server_name; /* the caller's */
     uint16_t server_port;
     struct addr to; /* the endpoint */
     int proxy_protocol;
+    struct snitun_keys keys; /* of its credential */
+    size_t token_len;
 };
 
-/* server_name stays the caller's. The other fields may be set until it is started. */
-void outlet_init(struct outlet *outlet, struct sim_host *home, const char *server_name,
-                 uint16_t server_port, const struct addr *to);
+/*
+ * Makes its home. server_name stays the caller's. The other fields may be set until it is started.
+ */
+void outlet_init(struct outlet *outlet, struct sim_world *world, const char *address,
+                 const char *server_name, uint16_t server_port, const struct addr *to);
 
 /* Draws keys for a token whose other fields are set. */
 void outlet_draw_keys(struct sim_world *world, struct snitun_token *token);
@@ -32,6 +37,9 @@ void outlet_set_credential(struct outlet *outlet, const struct snitun_keyring *k
                            const struct snitun_token *token);
 
 void outlet_start(struct outlet *outlet);
+
+/* Fails the world when it holds more than its budget. */
+void outlet_check_memory(const struct outlet *outlet);
 
 bool outlet_is_connected(const struct outlet *outlet);
 

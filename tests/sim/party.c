@@ -181,6 +181,15 @@ bool party_is_over(const struct party *party)
     return list_empty(&party->lives) && party->again.slot == 0;
 }
 
+void party_check_memory(const struct party *party, size_t budget)
+{
+    struct sim_process *process = party_process(party);
+    size_t bytes = process == NULL ? 0 : sim_process_pool_bytes(process);
+    if (bytes > budget)
+        sim_fail(party->world, "%s holds %zu bytes of buffers, %zu are allowed", party->ops->name,
+                 bytes, budget);
+}
+
 bool party_is_up(const struct party *party)
 {
     return party->now != NULL;

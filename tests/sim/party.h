@@ -8,6 +8,8 @@
 #include "base/list.h"
 #include "io/sim/sim.h"
 
+enum { PARTY_MEMORY_SLACK = 1024 * 1024 }; /* of a loop, above its budget: what a round adds */
+
 struct life;
 
 struct party_ops {
@@ -47,6 +49,9 @@ void party_stopped(struct life *life);
 /* The role of the present life, or NULL. */
 void *party_role(const struct party *party);
 struct sim_process *party_process(const struct party *party);
+
+/* Fails the world when the present life holds more bytes of buffers. */
+void party_check_memory(const struct party *party, size_t budget);
 
 bool party_is_up(const struct party *party);
 

@@ -20,5 +20,6 @@ struct scenario {
 extern const struct scenario scenario_echo;
 extern const struct scenario scenario_tunnel;
 extern const struct scenario scenario_bulk;
+extern const struct scenario scenario_hostile;
 
 #endif

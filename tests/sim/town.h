@@ -16,6 +16,8 @@ enum {
     TOWN_SECOND_US = 1000 * 1000,
 };
 
+#define TOWN_SERVER_NAME "tunnel.example.net"
+
 struct town {
     struct sim_world *world;
     struct snitun_keyring keyring;
@@ -52,6 +54,9 @@ bool town_is_quiet(const struct town *town);
 /* From now on transfers must come through, however long they take; and whether they have. */
 void town_calm(struct town *town, uint64_t give_up_ms);
 void town_check_calm(const struct town *town);
+
+/* What must hold after every event. */
+void town_check(void *town);
 
 void town_run_seconds(struct town *town, uint64_t seconds);
 

@@ -50,6 +50,8 @@ void transfer_got(struct transfer *transfer, enum transfer_direction direction,
     uint64_t *got = direction == TRANSFER_UP ? &transfer->up_got : &transfer->down_got;
     uint64_t sent = direction == TRANSFER_UP ? transfer->up_sent : transfer->down_sent;
     struct sim_world *world = transfer->transfers->world;
+    if (transfer->service->lies)
+        return;
     if (!transfer->answered) {
         got_refusal(transfer, bytes, len);
         return;
@@ -143,6 +145,8 @@ static void must_be_refused(const struct transfer *transfer)
 void transfer_must_be_complete(const struct transfer *transfer)
 {
     static const char *const states[] = {"running", "done", "failed"};
+    if (transfer->service->lies)
+        return;
     if (transfer->service->unknown) {
         must_be_refused(transfer);
         return;

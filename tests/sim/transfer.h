@@ -35,6 +35,7 @@ struct service {
     const uint8_t *refusal; /* what a caller may get instead of an answerer; NULL = nothing */
     size_t refusal_len;
     bool unknown; /* nobody answers: refusal is all that a caller gets */
+    bool lies;    /* whoever answers is hostile: callers get what they get */
 };
 
 struct transfers {
