@@ -17,6 +17,7 @@ EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
 LIBRARIES = {
     "adit-clienthello": (["clienthello.h"], set()),
     "adit-proxyheader": (["proxyheader.h"], set()),
+    "adit-quicktun": (["quicktun.h"], {"libsodium.so.23"}),
     "adit-snitun": (["snitun.h"], {"libcrypto.so.3", "libgcrypt.so.20"}),
     "adit-snitun-token": (["snitun_token.h"], {"libadit-snitun.so.0", "libcrypto.so.3",
                                                "libgcrypt.so.20", "libjansson.so.4"}),
