@@ -147,7 +147,7 @@ static void look(void *arg)
 
 static struct bufferevent *bufferevent_of(struct io_http_server *server, SSL **ssl)
 {
-    struct event_base *base = server->loop->base;
+    struct event_base *base = loop_event_base(server->loop);
     struct bufferevent *bufferevent;
 
     *ssl = NULL;
@@ -351,7 +351,10 @@ struct io_http_server *io_http_serve(struct io_loop *loop, const struct io_http_
 
     if (server == NULL)
         return NULL;
-    server->http = evhttp_new(loop->base);
+    struct event_base *base = loop_event_base(loop);
+    if (base == NULL)
+        goto err;
+    server->http = evhttp_new(base);
     if (server->http == NULL)
         goto err;
     server->loop = loop;

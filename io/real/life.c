@@ -91,15 +91,14 @@ struct addr io_stream_peer(const struct io_stream *stream)
 
 struct addr io_stream_local(const struct io_stream *stream)
 {
-    return socket_local(source_fd(&stream->source));
+    return socket_local(stream->source.fd);
 }
 
 void io_stream_set_multiplexed(struct io_stream *stream)
 {
     int lowat = IO_SEND_QUEUE_LOWAT;
     if (stream->tcp)
-        setsockopt(source_fd(&stream->source), IPPROTO_TCP, TCP_NOTSENT_LOWAT, &lowat,
-                   sizeof(lowat));
+        setsockopt(stream->source.fd, IPPROTO_TCP, TCP_NOTSENT_LOWAT, &lowat, sizeof(lowat));
 }
 
 /* ---- From loop to loop: the parcel is the stream itself ---- */
@@ -121,7 +120,7 @@ struct io_stream *io_attach(struct io_loop *loop, struct io_parcel *parcel,
                             const struct io_stream_handler *handler, void *arg)
 {
     struct io_stream *stream = &parcel->stream;
-    if (stream_watch(stream, loop, source_fd(&stream->source)) != 0) {
+    if (stream_watch(stream, loop, stream->source.fd) != 0) {
         io_parcel_discard(parcel);
         return NULL;
     }
@@ -138,7 +137,7 @@ static void reset_on_close(int fd)
 
 void io_parcel_discard(struct io_parcel *parcel)
 {
-    int fd = source_fd(&parcel->stream.source);
+    int fd = parcel->stream.source.fd;
     reset_on_close(fd);
     close(fd);
     free(parcel->stream.unread);
@@ -149,7 +148,7 @@ void io_parcel_discard(struct io_parcel *parcel)
 
 void stream_destroy(struct io_stream *stream)
 {
-    int fd = source_fd(&stream->source);
+    int fd = stream->source.fd;
     source_remove(&stream->source);
     close(fd);
     if (stream->tls != NULL)
@@ -161,6 +160,6 @@ void stream_destroy(struct io_stream *stream)
 
 void io_abort(struct io_stream *stream)
 {
-    reset_on_close(source_fd(&stream->source));
+    reset_on_close(stream->source.fd);
     stream_destroy(stream);
 }

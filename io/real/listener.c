@@ -83,7 +83,7 @@ static int accept_one(struct io_listener *listener)
     return 0;
 }
 
-static void dispatch(struct source *source, short what)
+static void dispatch(struct source *source, uint32_t what)
 {
     (void)what;
     struct io_loop *loop = source->loop;
@@ -103,7 +103,7 @@ static void dispatch(struct source *source, short what)
 
 static int watch(struct io_listener *listener)
 {
-    return source_add(&listener->source, listener->loop, listener->socket->fd, EV_READ | EV_PERSIST,
+    return source_add(&listener->source, listener->loop, listener->socket->fd, WATCH_READ,
                       dispatch);
 }
 

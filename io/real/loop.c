@@ -7,6 +7,7 @@
 #include "io/real/linger.h"
 
 #include <errno.h>
+#include <event2/event.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
@@ -15,45 +16,34 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { TIMER_AHEAD_MAX_MS = 24 * 3600 * 1000 }; /* the timerfd is set again after it */
+enum {
+    TIMER_AHEAD_MAX_MS = 24 * 3600 * 1000, /* the timerfd is set again after it */
+    EVENTS_MAX = 256,                      /* told by one wait */
+};
 
 /* ---- Sources ---- */
 
-int source_fd(const struct source *source)
+int source_add(struct source *source, struct io_loop *loop, int fd, enum source_watch watch,
+               void (*dispatch)(struct source *source, uint32_t what))
 {
-    return event_get_fd(&source->event);
-}
-
-static void note(evutil_socket_t fd, short what, void *arg)
-{
-    (void)fd;
-    source_again(arg, what);
-}
-
-int source_add(struct source *source, struct io_loop *loop, int fd, short events,
-               void (*dispatch)(struct source *source, short what))
-{
+    struct epoll_event event = {.events = watch, .data.ptr = source};
     list_init(&source->ready);
     source->loop = loop;
     source->dispatch = dispatch;
+    source->fd = fd;
     source->what = 0;
-    errno = 0;
-    if (event_assign(&source->event, loop->base, fd, events, note, source) != 0)
-        return IO_E_OTHER;
-    if (event_add(&source->event, NULL) != 0)
-        return errno == 0 ? IO_E_NO_MEMORY : kernel_error(errno);
-    return 0;
+    return epoll_ctl(loop->epoll_fd, EPOLL_CTL_ADD, fd, &event) == 0 ? 0 : kernel_error(errno);
 }
 
 void source_remove(struct source *source)
 {
-    event_del_noblock(&source->event);
+    epoll_ctl(source->loop->epoll_fd, EPOLL_CTL_DEL, source->fd, NULL);
     list_remove(&source->ready);
     if (source->loop->current == source)
         source->loop->current = NULL;
 }
 
-void source_again(struct source *source, short what)
+void source_again(struct source *source, uint32_t what)
 {
     source->what |= what;
     if (list_empty(&source->ready))
@@ -72,7 +62,7 @@ static void dispatch_ready(struct io_loop *loop)
     list_append(&loop->ready, &mark);
     while (loop->ready.next != &mark) {
         struct source *source = container_of(loop->ready.next, struct source, ready);
-        short what = source->what;
+        uint32_t what = source->what;
         source->what = 0;
         list_remove(&source->ready);
         loop->current = source;
@@ -100,7 +90,7 @@ double io_wall_s(const struct io_loop *loop)
 }
 
 /* Edge triggered: the count of expirations need not be read. */
-static void timer_expired(struct source *source, short what)
+static void timer_expired(struct source *source, uint32_t what)
 {
     (void)what;
     source->loop->timer_at_ms = UINT64_MAX;
@@ -123,7 +113,7 @@ static bool set_timer(struct io_loop *loop)
         return true;
     struct itimerspec at = {
         .it_value = {.tv_sec = (time_t)(at_ms / 1000), .tv_nsec = (long)(at_ms % 1000) * 1000000}};
-    if (timerfd_settime(source_fd(&loop->timer), TFD_TIMER_ABSTIME, &at, NULL) != 0)
+    if (timerfd_settime(loop->timer.fd, TFD_TIMER_ABSTIME, &at, NULL) != 0)
         return false;
     loop->timer_at_ms = at_ms;
     return true;
@@ -171,12 +161,12 @@ void io_post_message(struct io_loop *to, struct io_message *message)
     to->posts_end = &message->next;
     /* Under the lock: once the message is taken the loop may end. */
     if (first)
-        eventfd_write(source_fd(&to->wake), 1);
+        eventfd_write(to->wake.fd, 1);
     pthread_mutex_unlock(&to->lock);
 }
 
 /* Edge triggered: every write is an event, the count need not be read. */
-static void run_posts(struct source *source, short what)
+static void run_posts(struct source *source, uint32_t what)
 {
     (void)what;
     struct io_loop *loop = source->loop;
@@ -219,10 +209,58 @@ int io_post(struct io_loop *to, void (*fn)(struct io_loop *loop, void *arg), voi
 
 /* ---- The loop ---- */
 
+/* Notes what is ready; what does not fit in one batch is told in the next round. */
+static void wait_for_events(struct io_loop *loop, int timeout_ms)
+{
+    struct epoll_event events[EVENTS_MAX];
+    int count = epoll_wait(loop->epoll_fd, events, EVENTS_MAX, timeout_ms);
+    for (int i = 0; i < count; i++)
+        source_again(events[i].data.ptr, events[i].events);
+}
+
+static void guest_woken(evutil_socket_t fd, short what, void *arg)
+{
+    (void)fd;
+    (void)what;
+    (void)arg;
+}
+
+static void free_guest(struct io_loop *loop)
+{
+    if (loop->guest_watch != NULL)
+        event_free(loop->guest_watch);
+    if (loop->guest != NULL)
+        event_base_free(loop->guest);
+    loop->guest_watch = NULL;
+    loop->guest = NULL;
+}
+
+struct event_base *loop_event_base(struct io_loop *loop)
+{
+    if (loop->guest != NULL)
+        return loop->guest;
+    struct event_config *config = event_config_new();
+    if (config == NULL)
+        return NULL;
+    event_config_set_flag(config, EVENT_BASE_FLAG_NOLOCK | EVENT_BASE_FLAG_IGNORE_ENV);
+    loop->guest = event_base_new_with_config(config);
+    event_config_free(config);
+    if (loop->guest != NULL)
+        loop->guest_watch =
+            event_new(loop->guest, loop->epoll_fd, EV_READ | EV_PERSIST, guest_woken, NULL);
+    if (loop->guest_watch == NULL || event_add(loop->guest_watch, NULL) != 0)
+        free_guest(loop);
+    return loop->guest;
+}
+
 void loop_round(struct io_loop *loop)
 {
     bool wait = list_empty(&loop->ready) && !io_core_busy(&loop->core) && set_timer(loop);
-    event_base_loop(loop->base, wait ? EVLOOP_ONCE : EVLOOP_ONCE | EVLOOP_NONBLOCK);
+    if (loop->guest != NULL) {
+        event_base_loop(loop->guest, wait ? EVLOOP_ONCE : EVLOOP_ONCE | EVLOOP_NONBLOCK);
+        wait = false;
+    }
+    wait_for_events(loop, wait ? -1 : 0);
     io_core_set_now(&loop->core, clock_ms());
     dispatch_ready(loop);
     io_core_fire_timers(&loop->core);
@@ -246,19 +284,6 @@ void loop_run(struct io_loop *loop)
     io_timer_stop(&end);
 }
 
-static struct event_base *new_base(void)
-{
-    struct event_config *config = event_config_new();
-    if (config == NULL)
-        return NULL;
-    struct event_base *base = NULL;
-    if (event_config_require_features(config, EV_FEATURE_ET) == 0 &&
-        event_config_set_flag(config, EVENT_BASE_FLAG_NOLOCK | EVENT_BASE_FLAG_IGNORE_ENV) == 0)
-        base = event_base_new_with_config(config);
-    event_config_free(config);
-    return base;
-}
-
 struct io_loop *loop_new(log_sink_fn *sink, void *sink_arg, enum log_level max_level,
                          struct helpers *helpers, int *error)
 {
@@ -268,18 +293,20 @@ struct io_loop *loop_new(log_sink_fn *sink, void *sink_arg, enum log_level max_l
         return NULL;
     if (!io_core_init(&loop->core, sink, sink_arg, max_level))
         goto err_core;
-    loop->base = new_base();
-    if (loop->base == NULL)
+    loop->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
+    if (loop->epoll_fd < 0) {
+        *error = kernel_error(errno);
         goto err_core;
+    }
     int timer_fd = timerfd_create(CLOCK_BOOTTIME, TFD_NONBLOCK | TFD_CLOEXEC);
     int wake_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
     if (timer_fd < 0 || wake_fd < 0) {
         *error = kernel_error(errno);
         goto err_fds;
     }
-    if (source_add(&loop->timer, loop, timer_fd, EV_READ | EV_ET | EV_PERSIST, timer_expired) != 0)
+    if (source_add(&loop->timer, loop, timer_fd, WATCH_READ_EDGES, timer_expired) != 0)
         goto err_fds;
-    if (source_add(&loop->wake, loop, wake_fd, EV_READ | EV_ET | EV_PERSIST, run_posts) != 0)
+    if (source_add(&loop->wake, loop, wake_fd, WATCH_READ_EDGES, run_posts) != 0)
         goto err_timer;
     pthread_mutex_init(&loop->lock, NULL);
     list_init(&loop->ready);
@@ -298,7 +325,7 @@ err_fds:
         close(timer_fd);
     if (wake_fd >= 0)
         close(wake_fd);
-    event_base_free(loop->base);
+    close(loop->epoll_fd);
 err_core:
     io_core_clear(&loop->core);
     free(loop);
@@ -310,12 +337,12 @@ void loop_free(struct io_loop *loop)
     linger_end_all(loop);
     helpers_forget_loop(loop->helpers, loop);
     run_posts(&loop->wake, 0);
-    int fds[] = {source_fd(&loop->timer), source_fd(&loop->wake)};
     source_remove(&loop->timer);
     source_remove(&loop->wake);
-    close(fds[0]);
-    close(fds[1]);
-    event_base_free(loop->base);
+    close(loop->timer.fd);
+    close(loop->wake.fd);
+    free_guest(loop);
+    close(loop->epoll_fd);
     pthread_mutex_destroy(&loop->lock);
     io_core_clear(&loop->core);
     wipe(loop->random, sizeof(loop->random));

@@ -6,6 +6,7 @@
 #include "io/real/loop.h"
 
 #include <errno.h>
+#include <event2/event.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <sys/signalfd.h>
@@ -71,12 +72,12 @@ struct signal_source {
     void *arg;
 };
 
-static void signalled(struct source *source, short what)
+static void signalled(struct source *source, uint32_t what)
 {
     (void)what;
     struct signal_source *sig = container_of(source, struct signal_source, source);
     struct signalfd_siginfo info;
-    if (read(source_fd(source), &info, sizeof(info)) == (ssize_t)sizeof(info))
+    if (read(source->fd, &info, sizeof(info)) == (ssize_t)sizeof(info))
         sig->fn(sig->arg);
 }
 
@@ -97,7 +98,7 @@ int io_real_on_signal(struct io_loop *loop, int signo, void (*fn)(void *arg), vo
         error = kernel_error(errno);
         goto err_signal;
     }
-    error = source_add(&sig->source, loop, fd, EV_READ | EV_PERSIST, signalled);
+    error = source_add(&sig->source, loop, fd, WATCH_READ, signalled);
     if (error != 0)
         goto err_fd;
     sig->next = loop->signals;
@@ -117,7 +118,7 @@ void io_real_free(struct io_loop *loop)
     while (loop->signals != NULL) {
         struct signal_source *sig = loop->signals;
         loop->signals = sig->next;
-        int fd = source_fd(&sig->source);
+        int fd = sig->source.fd;
         source_remove(&sig->source);
         close(fd);
         free(sig);

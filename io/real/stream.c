@@ -19,7 +19,7 @@ enum { FLUSH_PIECES = 16 };
 
 static int fd_of(const struct io_stream *stream)
 {
-    return source_fd(&stream->source);
+    return stream->source.fd;
 }
 
 /* ---- Reading ---- */
@@ -52,12 +52,12 @@ ssize_t stream_read(struct io_stream *stream, void *buf, size_t len)
     do {
         got = recv(fd_of(stream), buf, len, 0);
     } while (got < 0 && errno == EINTR);
-    /*
-     * Less than asked for does not show that nothing is left: a reset may stand behind the bytes,
-     * and libevent's event for it is that of bytes that came on a socket that takes some.
-     */
-    if (got > 0)
+    if (got > 0) {
+        /* Less than asked for is all there is, and what comes later is an edge of its own; only an
+         * end or a reset that was told already may stand behind the bytes. */
+        stream->drained = stream->tcp && (size_t)got < len && !stream->last_seen;
         return got;
+    }
     if (got < 0 && errno == EAGAIN) {
         stream->drained = true;
         return IO_AGAIN;
@@ -94,7 +94,7 @@ int io_unread(struct io_stream *stream, const void *bytes, size_t len)
 
 void io_again(struct io_stream *stream)
 {
-    source_again(&stream->source, EV_TIMEOUT);
+    source_again(&stream->source, SOURCE_AGAIN);
 }
 
 /* ---- Sending ---- */
@@ -250,12 +250,12 @@ static bool is_reset(struct io_stream *stream)
  * Ends the connecting or the handshake and tells the owner how that went. False when there is
  * nothing more to tell in this round.
  */
-static bool dispatch_opening(const struct io_loop *loop, struct io_stream *stream, short what)
+static bool dispatch_opening(const struct io_loop *loop, struct io_stream *stream, uint32_t what)
 {
     size_t queued = io_queued(stream);
     int error;
     if (stream->connecting)
-        error = what & (EV_READ | EV_WRITE) ? finish_connect(stream) : IO_AGAIN;
+        error = what & ~(uint32_t)SOURCE_AGAIN ? finish_connect(stream) : IO_AGAIN;
     else
         error = tls_filter_handshake(stream);
     if (error == IO_AGAIN)
@@ -282,11 +282,13 @@ static bool dispatch_queue(const struct io_loop *loop, struct io_stream *stream,
     return alive(loop, stream);
 }
 
-static void dispatch(struct source *source, short what)
+static void dispatch(struct source *source, uint32_t what)
 {
     struct io_loop *loop = source->loop;
     struct io_stream *stream = container_of(source, struct io_stream, source);
-    if (what & EV_READ)
+    if (what & (SOURCE_END | SOURCE_ERROR))
+        stream->last_seen = true;
+    if (what & (SOURCE_READ | SOURCE_END | SOURCE_ERROR))
         stream->drained = false;
     if (stream->linger != NULL) {
         if (stream->connecting && finish_connect(stream) != 0)
@@ -302,13 +304,13 @@ static void dispatch(struct source *source, short what)
         return;
     bool had_ended = stream->ended;
     stream->touched = false;
-    if (what & (EV_READ | EV_TIMEOUT)) {
+    if (what & ~(uint32_t)SOURCE_WRITE) {
         stream->handler->readable(stream->arg);
         if (!alive(loop, stream))
             return;
     }
     bool told = stream->touched && stream->ended; /* io_read() has answered the error, if any */
-    if (error == 0 && (what & EV_READ) && (what & EV_WRITE) && (!stream->touched || had_ended)) {
+    if (error == 0 && (what & SOURCE_ERROR) && (!stream->touched || had_ended)) {
         error = is_reset(stream) ? stream->error : 0;
         told = false;
     }
@@ -320,5 +322,5 @@ _Static_assert(sizeof(struct io_stream) <= 300, "100,000 idle streams are 30 MB"
 
 int stream_watch(struct io_stream *stream, struct io_loop *loop, int fd)
 {
-    return source_add(&stream->source, loop, fd, EV_READ | EV_WRITE | EV_ET | EV_PERSIST, dispatch);
+    return source_add(&stream->source, loop, fd, WATCH_EDGES, dispatch);
 }

@@ -26,6 +26,7 @@ struct io_stream {
     bool tcp : 1; /* else a Unix socket */
     bool connecting : 1;
     bool drained : 1;   /* nothing to read until the next edge */
+    bool last_seen : 1; /* the other side's end or an error was told; there may be bytes first */
     bool ended : 1;     /* the end was read */
     bool finishing : 1; /* io_shutdown(): the end follows the queue */
     bool finished : 1;  /* the end is out */

@@ -676,7 +676,7 @@ static void accepted_and_connected_sockets_do_not_delay(void **state)
     pair_connect(world, &door, &near, &far);
     const struct io_stream *streams[] = {near.stream, far.stream};
     for (size_t i = 0; i < 2; i++) {
-        int fd = source_fd(&streams[i]->source);
+        int fd = streams[i]->source.fd;
         int on = 0;
         socklen_t len = sizeof(on);
         assert_int_equal(getsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, &len), 0);
@@ -695,7 +695,7 @@ static void a_multiplexed_stream_keeps_the_kernels_queue_short(void **state)
     io_stream_set_multiplexed(near.stream);
     send_pattern(near.stream, 32 * MEGABYTE);
     int notsent = 0;
-    assert_int_equal(ioctl(source_fd(&near.stream->source), SIOCOUTQNSD, &notsent), 0);
+    assert_int_equal(ioctl(near.stream->source.fd, SIOCOUTQNSD, &notsent), 0);
     assert_true(notsent <= 2 * IO_SEND_QUEUE_LOWAT);
     far.paused = false;
     far.check = true;

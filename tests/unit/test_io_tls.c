@@ -311,7 +311,7 @@ static void an_end_without_close_notify_is_a_reset(void **state)
 {
     (void)state;
     open_pair();
-    assert_int_equal(shutdown(source_fd(&near.stream->source), SHUT_WR), 0);
+    assert_int_equal(shutdown(near.stream->source.fd, SHUT_WR), 0);
     world_run(world, has_ended, &far);
     assert_int_equal(far.error, IO_E_RESET);
     assert_false(far.ended);
