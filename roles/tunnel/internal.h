@@ -19,13 +19,15 @@ struct tunnel {
     struct io_task pump;
     uint64_t wake_at_ms;
     uint64_t sent; /* bytes given to the stream */
-    int64_t acked; /* of them, when last looked at */
+    int64_t acked; /* of them, when last looked at: */
+    uint64_t looked_ms;
     uint32_t channel_idle_ms;
     size_t batch_max; /* bytes given to the stream at once */
     enum tunnel_end end;
     int error;
     bool over;    /* `end` and `error` are to be told */
     bool emptied; /* to be told */
+    bool silent;  /* nothing was heard since then */
     bool heard_since_probe;
 };
 

@@ -11,6 +11,7 @@ enum {
     BATCH_LEAST = SNITUN_FRAME_SHARED,
     FRAME_LEAST = 4096,    /* room for less is left to the next batch */
     BATCHES_PER_ROUND = 2, /* then the other tunnels of the loop have their turn */
+    LOOK_EVERY_MS = 1000,  /* for acknowledgements, while nothing is heard */
 };
 
 int tunnel_hub_init(struct tunnel_hub *hub, struct io_loop *loop, size_t memory_max)
@@ -59,6 +60,8 @@ static uint64_t due_ms(const struct tunnel *tunnel)
 
     if (tunnel->wake_at_ms < due)
         due = tunnel->wake_at_ms;
+    if (tunnel->silent && tunnel->looked_ms + LOOK_EVERY_MS < due && io_unacked(tunnel->stream) > 0)
+        due = tunnel->looked_ms + LOOK_EVERY_MS;
     if (!list_empty(&tunnel->channels)) {
         struct tunnel_channel *oldest =
             container_of(tunnel->channels.next, struct tunnel_channel, in_tunnel);
@@ -89,14 +92,20 @@ static void end_idle_channels(struct tunnel *tunnel, uint64_t now_ms)
     }
 }
 
-/* Acknowledged bytes are a sign of life while a long frame of ours is on its way. */
+/*
+ * Acknowledged bytes are a sign of life while a long frame of ours is on its way: of the time when
+ * they came. What was acknowledged before the line fell silent says nothing, so only what a look
+ * finds that follows closely on another one counts.
+ */
 static void look_for_progress(struct tunnel *tunnel, uint64_t now_ms)
 {
     int64_t acked = (int64_t)tunnel->sent - (int64_t)io_unacked(tunnel->stream);
 
-    if (acked > tunnel->acked)
+    if (tunnel->silent && acked > tunnel->acked && now_ms - tunnel->looked_ms <= 2 * LOOK_EVERY_MS)
         snitun_progress(tunnel->session, now_ms);
     tunnel->acked = acked;
+    tunnel->looked_ms = now_ms;
+    tunnel->silent = true;
 }
 
 static void on_timer(void *arg)
@@ -191,6 +200,7 @@ static void on_readable(void *arg)
             return;
         }
         tunnel->heard_since_probe = true;
+        tunnel->silent = false;
         error = receive(tunnel, tunnel->hub->wire, (size_t)got);
         if (error != SNITUN_OK)
             end(tunnel, TUNNEL_END_PROTOCOL, error);
