@@ -12,7 +12,7 @@
 #include <unistd.h>
 
 static const struct scenario *const scenarios[] = {&scenario_echo, &scenario_tunnel, &scenario_bulk,
-                                                   &scenario_hostile};
+                                                   &scenario_hostile, &scenario_reconnect};
 
 enum {
     SCENARIO_COUNT = sizeof scenarios / sizeof scenarios[0],

@@ -107,13 +107,23 @@ static json_t *status_of(const struct outlet *outlet)
     return publish == NULL ? NULL : publish_status(publish);
 }
 
-bool outlet_is_connected(const struct outlet *outlet)
+static bool is_in_state(const struct outlet *outlet, const char *name)
 {
     json_t *status = status_of(outlet);
     const char *state = json_string_value(json_object_get(status, "state"));
-    bool connected = state != NULL && strcmp(state, "connected") == 0;
+    bool is = state != NULL && strcmp(state, name) == 0;
     json_decref(status);
-    return connected;
+    return is;
+}
+
+bool outlet_is_connected(const struct outlet *outlet)
+{
+    return is_in_state(outlet, "connected");
+}
+
+bool outlet_is_waiting(const struct outlet *outlet)
+{
+    return is_in_state(outlet, "waiting");
 }
 
 uint64_t outlet_connections(const struct outlet *outlet)

@@ -43,6 +43,9 @@ void outlet_check_memory(const struct outlet *outlet);
 
 bool outlet_is_connected(const struct outlet *outlet);
 
+/* It waits for its next attempt. */
+bool outlet_is_waiting(const struct outlet *outlet);
+
 /* How often it has been connected since it was started. */
 uint64_t outlet_connections(const struct outlet *outlet);
 

@@ -21,5 +21,6 @@ extern const struct scenario scenario_echo;
 extern const struct scenario scenario_tunnel;
 extern const struct scenario scenario_bulk;
 extern const struct scenario scenario_hostile;
+extern const struct scenario scenario_reconnect;
 
 #endif

@@ -18,14 +18,19 @@ static const char server_name[] = TOWN_SERVER_NAME;
 
 /* ---- The server ---- */
 
-static void make_key(struct town *town)
+static void put_key(struct town *town)
 {
     char text[SNITUN_FERNET_KEY_TEXT + 2];
-    town->keyring.count = 1;
-    outlet_random(town->world, town->keyring.keys[0], KEY_LEN);
     snitun_fernet_key_format(town->keyring.keys[0], text);
     text[SNITUN_FERNET_KEY_TEXT] = '\n';
     sim_disk_put(town->server_host, key_path, text, SNITUN_FERNET_KEY_TEXT + 1, 0600);
+}
+
+static void make_key(struct town *town)
+{
+    town->keyring.count = 1;
+    outlet_random(town->world, town->keyring.keys[0], KEY_LEN);
+    put_key(town);
 }
 
 static void life_stopped(void *arg)
@@ -173,6 +178,20 @@ void town_build(struct town *town, struct sim_world *world, size_t households_ma
         town->devices[i] = sim_host_start(town->device_hosts[i], start_device, town);
     }
     sim_set_check(world, town_check, town);
+}
+
+void town_move_server(struct town *town)
+{
+    char address[IP_TEXT_MAX];
+    const char *const addresses[] = {address};
+    town->server_at.ip.bytes[3]++;
+    ip_format(&town->server_at.ip, address);
+    party_kill(&town->server, SIM_KILL_POWER);
+    town->server_host = sim_host_new(town->world, "server", address);
+    put_key(town);
+    sim_name_set(town->world, server_name, addresses, 1);
+    town->server.host = town->server_host;
+    party_start(&town->server);
 }
 
 void town_run_seconds(struct town *town, uint64_t seconds)

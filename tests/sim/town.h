@@ -55,6 +55,9 @@ bool town_is_quiet(const struct town *town);
 void town_calm(struct town *town, uint64_t give_up_ms);
 void town_check_calm(const struct town *town);
 
+/* The server's machine is gone, without a word; another one takes its name at the next address. */
+void town_move_server(struct town *town);
+
 /* What must hold after every event. */
 void town_check(void *town);
 
