@@ -101,7 +101,8 @@ enum quicktun_error {
     QUICKTUN_E_NOT_CONTROL = -33,          /* a tunnelled packet outside the control stream */
     QUICKTUN_E_NO_CONTROL_ONLY = -34,      /* Ethernet with a peer that does not offer it */
     QUICKTUN_E_SEGMENTED = -35,            /* a segmented packet that was not agreed */
-    QUICKTUN_E_FLOOD = -36,                /* more commands than the limits above */
+    QUICKTUN_E_DISABLE_EARLY = -36,        /* (7) before our requests were answered */
+    QUICKTUN_E_FLOOD = -37,                /* more commands than the limits above */
 };
 
 /* One line for a person; never NULL, static. */

@@ -172,6 +172,13 @@ static int password(const struct call *call)
 
 /* ---- Disable encryption (rule 7) ---- */
 
+/* A request of ours that they did not answer would be answered in clear, if at all. */
+static bool requests_done(const struct quicktun_session *session)
+{
+    size_t disables = quicktun_pending_has(session, QUICKTUN_CODE_DISABLE);
+    return session->pending.count == disables && (!session->options.ask || session->password_right);
+}
+
 static int disable(const struct call *call)
 {
     struct quicktun_session *session = call->session;
@@ -180,6 +187,9 @@ static int disable(const struct call *call)
     }
     if (session->proof && !session->reading.vouched) {
         return QUICKTUN_E_DISABLE_UNVOUCHED;
+    }
+    if (!requests_done(session)) {
+        return QUICKTUN_E_DISABLE_EARLY;
     }
     session->disabled = true;
     session->in.on = false;

@@ -42,6 +42,7 @@ static const char *const texts[] = {
     [-QUICKTUN_E_NO_CONTROL_ONLY] = "Ethernet with a peer whose frames could be turned into "
                                     "commands",
     [-QUICKTUN_E_SEGMENTED] = "a segmented packet, which was not agreed",
+    [-QUICKTUN_E_DISABLE_EARLY] = "Disable encryption before our requests were answered",
     [-QUICKTUN_E_FLOOD] = "more commands than a peer may send",
 };
 

@@ -76,7 +76,7 @@ static int start_packet(struct quicktun_session *session, uint64_t now_ms, uint8
 
 /* Stores the length of the packet at in when all of it is there; else 0, and event says how many
  * bytes are needed. */
-static int look(struct quicktun_session *session, const uint8_t *in, size_t len,
+static int look(struct quicktun_session *session, uint64_t now_ms, const uint8_t *in, size_t len,
                 struct quicktun_event *event, size_t *wire_len)
 {
     event->type = QUICKTUN_NEED_MORE;
@@ -91,8 +91,13 @@ static int look(struct quicktun_session *session, const uint8_t *in, size_t len,
     }
     event->need = LENGTH_LEN + payload_len;
     if (len < event->need) {
+        if (len > session->reading.seen) {
+            session->reading.seen = (uint16_t)len;
+            quicktun_alive_heard(session, now_ms);
+        }
         return QUICKTUN_OK;
     }
+    session->reading.seen = 0;
     *wire_len = event->need;
     return QUICKTUN_OK;
 }
@@ -109,7 +114,7 @@ int quicktun_receive(struct quicktun_session *session, uint64_t now_ms, struct q
     }
     int error = QUICKTUN_OK;
     if (wire_len == 0) {
-        error = look(session, in, len, event, &wire_len);
+        error = look(session, now_ms, in, len, event, &wire_len);
         if (error || wire_len == 0) {
             return error;
         }

@@ -38,6 +38,7 @@ struct quicktun_pending {
 struct quicktun_reading {
     struct quicktun_walk walk;
     uint16_t start;    /* of the payload, from the packet's first byte */
+    uint16_t seen;     /* bytes of a packet that is not there as a whole */
     uint16_t wire_len; /* 0 = no packet is being read */
     bool opened;       /* decrypted with a secret of ours other than key 0 */
     bool vouched;      /* and encrypted with a key that is theirs for certain */

@@ -152,12 +152,31 @@ static void permit_disable(struct pair_end *end)
     end->options.weak_disable = true;
 }
 
+/* The victim asks and answers with one password. */
+static void share_password(void)
+{
+    struct pair_end *victim = hostile_victim();
+    victim->session->options.ask = victim->session->options.password;
+    assert_int_equal(quicktun_send_ask_password(victim->session, 5000, &victim->wire), 0);
+}
+
 static void disable_that_is_not_permitted_closes(void **state)
 {
     (void)state;
     hostile_start_up();
     assert_int_equal(hostile_commands(QUICKTUN_CODE_DISABLE, NULL, 0),
                      QUICKTUN_E_DISABLE_FORBIDDEN);
+}
+
+static void disable_before_our_password_request_is_answered_closes(void **state)
+{
+    (void)state;
+    permit_disable(hostile_victim());
+    permit_disable(hostile_peer());
+    hostile_victim()->password = "secret";
+    hostile_start_up();
+    share_password();
+    assert_int_equal(hostile_commands(QUICKTUN_CODE_DISABLE, NULL, 0), QUICKTUN_E_DISABLE_EARLY);
 }
 
 static void key_update_after_our_disable_closes(void **state)
@@ -298,14 +317,6 @@ static void shortest_salt_is_answered(void **state)
     assert_int_equal(hostile_commands(QUICKTUN_CODE_ASK_PASSWORD, NULL, QUICKTUN_SALT_MIN),
                      QUICKTUN_OK);
     assert_int_equal(pair_next_packet(hostile_victim()), 2 + 16 + 1 + QUICKTUN_HASH_LEN);
-}
-
-/* The victim asks and answers with one password. */
-static void share_password(void)
-{
-    struct pair_end *victim = hostile_victim();
-    victim->session->options.ask = victim->session->options.password;
-    assert_int_equal(quicktun_send_ask_password(victim->session, 5000, &victim->wire), 0);
 }
 
 static void own_salt_reflected_closes(void **state)
@@ -474,6 +485,7 @@ int main(void)
         RULE(start_tunnel_data_waits_for_the_policy),
         RULE(key_updates_do_not_take_the_tunnel_down),
         RULE(disable_that_is_not_permitted_closes),
+        RULE(disable_before_our_password_request_is_answered_closes),
         RULE(key_update_after_our_disable_closes),
         RULE(data_between_our_disable_and_its_answer_closes),
         RULE(crossing_disables_are_answered),

@@ -424,6 +424,25 @@ static void peer_that_takes_our_bytes_is_alive(void **state)
     assert_int_equal(hostile_victim()->error, 0);
 }
 
+static void peer_whose_bytes_drip_in_is_alive(void **state)
+{
+    (void)state;
+    hostile_start_up();
+    assert_true(pair_send(hostile_peer(), 1000, 0));
+    for (int i = 0; i < 10; i++) {
+        advance(QUICKTUN_PING_AFTER_MS - 1500);
+        pair_deliver(hostile_peer(), 3);
+        pair_tick(hostile_victim());
+        assert_int_equal(hostile_victim()->error, 0);
+        assert_int_equal(pair_underway(hostile_victim()), 0);
+    }
+    /* The same bytes again are no sign of life. */
+    advance(QUICKTUN_PING_AFTER_MS);
+    pair_feed(hostile_victim(), hostile_victim()->in, 0);
+    pair_tick(hostile_victim());
+    assert_true(pair_underway(hostile_victim()) > 0);
+}
+
 static void who_slept_asks_before_it_judges(void **state)
 {
     (void)state;
@@ -538,6 +557,7 @@ int main(void)
         SESSION(silence_is_broken_by_an_echo_request_that_tells_the_round_trip),
         SESSION(silent_peer_is_dead),
         SESSION(peer_that_takes_our_bytes_is_alive),
+        SESSION(peer_whose_bytes_drip_in_is_alive),
         SESSION(who_slept_asks_before_it_judges),
         SESSION(flood_of_commands_closes),
         SESSION(flood_of_key_updates_closes_sooner),
