@@ -137,7 +137,7 @@ int io_post(struct io_loop *to, void (*fn)(struct io_loop *loop, void *arg), voi
 struct io_message {
     void (*fn)(struct io_loop *loop, void *arg);
     void *arg;
-    struct io_message *next; /* NULL but while it is posted */
+    struct io_message *next; /* the loop's; NULL at first */
 };
 void io_post_message(struct io_loop *to, struct io_message *message);
 

@@ -1,6 +1,5 @@
 #include "io/real/machine.h"
 
-#include <errno.h>
 #include <limits.h>
 #include <sched.h>
 #include <stdbool.h>
@@ -32,17 +31,16 @@ static void read_line(const char *directory, const char *name, char line[LINE_LE
     fclose(file);
 }
 
-/* Reads a number and moves on; UINT64_MAX where there is none: "max", or "-1". */
+/* Reads a number and moves on; UINT64_MAX where there is none ("max", "-1"), or one too large. */
 static uint64_t read_number(const char **text)
 {
     char *end;
     const char *start = *text + strspn(*text, " ");
     if (*start < '0' || *start > '9')
         return UINT64_MAX;
-    errno = 0;
-    unsigned long long value = strtoull(start, &end, 10);
+    uint64_t value = strtoull(start, &end, 10);
     *text = end;
-    return errno == 0 ? value : UINT64_MAX;
+    return value;
 }
 
 static uint64_t number_in(const char *directory, const char *name)

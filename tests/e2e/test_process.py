@@ -1,6 +1,7 @@
 """The process: signals, files, ports, exit codes."""
 import json
 import os
+import pathlib
 import pwd
 import resource
 import signal
@@ -10,7 +11,7 @@ import stat
 import pytest
 from cryptography.fernet import Fernet
 
-from harness import Wire, client_hello, until, write_secret
+from harness import Wire, adit_path, client_hello, until, write_secret
 from tunnel import NAME, Site, Tunnel
 from wire import connect_peer, credential
 
@@ -292,3 +293,38 @@ def test_no_secret_is_logged_or_on_a_command_line(programs):
     for secret in (programs.key, cred["token"], cred["token"][:40], cred["aes_key"],
                    cred["aes_iv"]):
         assert secret not in said
+
+
+def serve_under(programs, prefix, *flags):
+    """A server started by a shell that sets something first; stopped by its own signal."""
+    words = [adit_path(), "serve", "--listen", "127.0.0.1:0", "--fernet-key-file",
+             programs.key_file, "--drain", "1s", "--control", "none", "--user",
+             pwd.getpwuid(os.getuid()).pw_name, *flags]
+    process = programs.start(["/bin/sh", "-c", f'{prefix} exec "$@"', "sh", *words], "serve")
+    process.wait_for(r"\bready\b")
+    return process
+
+
+def test_few_open_files_are_a_warning(programs):
+    process = serve_under(programs, "ulimit -n 1000;")
+    assert process.matches("warn files: only 1000 files")
+    assert process.stop() == 0
+
+
+def test_the_limit_of_open_files_is_raised(programs):
+    hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+    process = serve_under(programs, "ulimit -S -n 100;")
+    limits = pathlib.Path("/proc", str(process.pid), "limits").read_text()
+    line = next(line for line in limits.splitlines() if line.startswith("Max open files"))
+    assert line.split()[3:5] == [str(hard), str(hard)]
+    assert process.stop() == 0
+
+
+def test_workers_0_is_one_for_each_processor_that_may_be_used(programs):
+    one = min(os.sched_getaffinity(0))
+    process = serve_under(programs, f"taskset -p -c {one} $$ >/dev/null;")
+    assert process.matches("with 1 worker$")
+    assert process.stop() == 0
+    process = serve_under(programs, f"taskset -p -c {one} $$ >/dev/null;", "--workers", "3")
+    assert process.matches("with 3 workers$")
+    assert process.stop() == 0

@@ -1,6 +1,7 @@
 /* What a process may do to itself. Whatever cannot be undone is done in a child. */
 #include "io/real/process.h"
 
+#include <grp.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -125,8 +126,8 @@ static void a_user_is_found_by_name(void **state)
 static bool become_other(void)
 {
     uid_t uids[3];
-    gid_t gids[3];
-    if (!io_process_become(&other, why, sizeof(why)))
+    gid_t gids[3] = {OTHER_GID + 1, OTHER_GID + 2, OTHER_GID + 3};
+    if (setgroups(3, gids) != 0 || !io_process_become(&other, why, sizeof(why)))
         return false;
     getresuid(&uids[0], &uids[1], &uids[2]);
     getresgid(&gids[0], &gids[1], &gids[2]);
