@@ -23,19 +23,15 @@ void outlet_draw_keys(struct sim_world *world, struct snitun_token *token)
     token->keys.protocol_version = (uint8_t)sim_random_below(world, 3);
 }
 
-void outlet_set_credential(struct outlet *outlet, const struct snitun_keyring *keyring,
-                           const struct snitun_token *token)
+void outlet_credential(struct sim_world *world, const struct snitun_keyring *keyring, double now_s,
+                       const struct snitun_token *token, char *out, size_t len)
 {
-    struct sim_world *world = sim_host_world(outlet->home);
     char minted[SNITUN_TOKEN_MINT_MAX + 1];
     char key[2 * sizeof token->keys.aes_key + 1];
     char iv[2 * sizeof token->keys.aes_iv + 1];
-    int error = snitun_token_mint(keyring, sim_host_wall_s(outlet->home), token, outlet_random,
-                                  world, minted);
+    int error = snitun_token_mint(keyring, now_s, token, outlet_random, world, minted);
     if (error != 0)
         sim_fail(world, "mint: %s", snitun_token_error_text(error));
-    outlet->keys = token->keys;
-    outlet->token_len = strlen(minted);
     hex_encode(token->keys.aes_key, sizeof token->keys.aes_key, key);
     hex_encode(token->keys.aes_iv, sizeof token->keys.aes_iv, iv);
     json_t *json = json_pack("{s:s, s:s, s:s, s:s, s:i, s:s, s:f}", "token", minted, "aes_key", key,
@@ -43,9 +39,28 @@ void outlet_set_credential(struct outlet *outlet, const struct snitun_keyring *k
                              "protocol_version", (int)token->keys.protocol_version, "hostname",
                              token->hostname, "valid", token->valid);
     char *text = json_dumps(json, 0);
-    sim_disk_put(outlet->home, credential_path, text, strlen(text), 0600);
+    snprintf(out, len, "%s", text);
     free(text);
     json_decref(json);
+}
+
+static size_t token_len(const char *credential)
+{
+    json_t *json = json_loads(credential, 0, NULL);
+    size_t len = json_string_length(json_object_get(json, "token"));
+    json_decref(json);
+    return len;
+}
+
+void outlet_set_credential(struct outlet *outlet, const struct snitun_keyring *keyring,
+                           const struct snitun_token *token)
+{
+    char text[OUTLET_CREDENTIAL_MAX];
+    outlet_credential(sim_host_world(outlet->home), keyring, sim_host_wall_s(outlet->home), token,
+                      text, sizeof text);
+    sim_disk_put(outlet->home, credential_path, text, strlen(text), 0600);
+    outlet->keys = token->keys;
+    outlet->token_len = token_len(text);
 }
 
 static void life_stopped(void *arg)
@@ -101,19 +116,19 @@ void outlet_check_memory(const struct outlet *outlet)
     party_check_memory(&outlet->party, OUTLET_MEMORY + PARTY_MEMORY_SLACK);
 }
 
-static json_t *status_of(const struct outlet *outlet)
+bool outlet_publish_is_in_state(struct publish *publish, const char *name)
 {
-    struct publish *publish = party_role(&outlet->party);
-    return publish == NULL ? NULL : publish_status(publish);
-}
-
-static bool is_in_state(const struct outlet *outlet, const char *name)
-{
-    json_t *status = status_of(outlet);
+    json_t *status = publish_status(publish);
     const char *state = json_string_value(json_object_get(status, "state"));
     bool is = state != NULL && strcmp(state, name) == 0;
     json_decref(status);
     return is;
+}
+
+static bool is_in_state(const struct outlet *outlet, const char *name)
+{
+    struct publish *publish = party_role(&outlet->party);
+    return publish != NULL && outlet_publish_is_in_state(publish, name);
 }
 
 bool outlet_is_connected(const struct outlet *outlet)
@@ -128,7 +143,8 @@ bool outlet_is_waiting(const struct outlet *outlet)
 
 uint64_t outlet_connections(const struct outlet *outlet)
 {
-    json_t *status = status_of(outlet);
+    struct publish *publish = party_role(&outlet->party);
+    json_t *status = publish == NULL ? NULL : publish_status(publish);
     const json_t *counters = json_object_get(status, "counters");
     json_int_t connections = json_integer_value(json_object_get(counters, "connections"));
     json_decref(status);

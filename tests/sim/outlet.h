@@ -9,7 +9,10 @@
 
 #include <adit/snitun_token.h>
 
-enum { OUTLET_MEMORY = 6 * 1024 * 1024 }; /* budget of a publisher */
+enum {
+    OUTLET_MEMORY = 6 * 1024 * 1024, /* budget of a publisher */
+    OUTLET_CREDENTIAL_MAX = 4096,
+};
 
 struct outlet {
     struct sim_host *home;
@@ -32,6 +35,10 @@ void outlet_init(struct outlet *outlet, struct sim_world *world, const char *add
 /* Draws keys for a token whose other fields are set. */
 void outlet_draw_keys(struct sim_world *world, struct snitun_token *token);
 
+/* Mints the token and writes the credential as a publisher reads it. */
+void outlet_credential(struct sim_world *world, const struct snitun_keyring *keyring, double now_s,
+                       const struct snitun_token *token, char *out, size_t len);
+
 /* Mints the token and places the credential on the outlet's disk. */
 void outlet_set_credential(struct outlet *outlet, const struct snitun_keyring *keyring,
                            const struct snitun_token *token);
@@ -45,6 +52,9 @@ bool outlet_is_connected(const struct outlet *outlet);
 
 /* It waits for its next attempt. */
 bool outlet_is_waiting(const struct outlet *outlet);
+
+/* By the names of its status. */
+bool outlet_publish_is_in_state(struct publish *publish, const char *state);
 
 /* How often it has been connected since it was started. */
 uint64_t outlet_connections(const struct outlet *outlet);

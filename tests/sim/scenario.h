@@ -22,5 +22,6 @@ extern const struct scenario scenario_tunnel;
 extern const struct scenario scenario_bulk;
 extern const struct scenario scenario_hostile;
 extern const struct scenario scenario_reconnect;
+extern const struct scenario scenario_storm;
 
 #endif

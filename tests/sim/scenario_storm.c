@@ -1,0 +1,200 @@
+/*
+ * A thousand publishers lose their server at once, and come back without a storm: their first wait
+ * is spread over FIRST_WAIT_MS, later ones over more.
+ */
+#include "tests/sim/scenario.h"
+#include "tests/sim/town.h"
+
+#include <stdlib.h>
+
+enum {
+    CROWDS = 20, /* processes, each at an address of its own: the server counts by address */
+    CROWD = 50,
+    PUBLISHERS = CROWDS * CROWD,
+    CONNECT_S = 30,
+    DOWN_MAX_S = 40,
+    FIRST_WAIT_MS = 3000,
+    BACK_S = 20 + 60, /* noticed, and the longest wait */
+    /* Even over FIRST_WAIT_MS that is PUBLISHERS / 3 in a second; five deviations are spared. */
+    ATTEMPTS_MAX_PER_S = PUBLISHERS * 1000 / FIRST_WAIT_MS + 5 * 15,
+    VALID_S = 3600,
+};
+
+struct storm;
+
+struct crowd {
+    struct storm *storm;
+    struct party party;
+    size_t number;
+    char credentials[CROWD][OUTLET_CREDENTIAL_MAX];
+};
+
+struct storm {
+    struct town town;
+    struct crowd crowds[CROWDS];
+    uint64_t attempts_before;
+    unsigned attempts_worst; /* in a second */
+};
+
+/* ---- A crowd: many publishers in one process ---- */
+
+struct crowd_life {
+    struct life *life;
+    struct publish *publishers[CROWD];
+    size_t running;
+};
+
+static void publisher_stopped(void *arg)
+{
+    struct crowd_life *crowd = arg;
+    if (--crowd->running == 0)
+        party_stopped(crowd->life);
+}
+
+static void *crowd_start(struct io_loop *loop, void *arg, struct life *life, char *why,
+                         size_t why_len)
+{
+    const struct crowd *crowd = arg;
+    struct crowd_life *alive = calloc(1, sizeof *alive);
+    if (alive == NULL)
+        abort();
+    alive->life = life;
+    for (size_t i = 0; i < CROWD; i++) {
+        struct publish_config config = {
+            .server_host = TOWN_SERVER_NAME,
+            .server_port = crowd->storm->town.server_at.port,
+            .credential_text = crowd->credentials[i],
+            .to_host = "127.0.0.1",
+            .to_port = 80,
+            .memory = OUTLET_MEMORY,
+        };
+        alive->publishers[i] = publish_start(loop, &config, publisher_stopped, alive, why, why_len);
+        if (alive->publishers[i] == NULL)
+            abort();
+        alive->running++;
+    }
+    return alive;
+}
+
+static void crowd_stop(void *role)
+{
+    struct crowd_life *alive = role;
+    for (size_t i = 0; i < CROWD; i++)
+        publish_stop(alive->publishers[i]);
+}
+
+static void crowd_free(void *role)
+{
+    struct crowd_life *alive = role;
+    for (size_t i = 0; i < CROWD; i++)
+        publish_free(alive->publishers[i]);
+    free(alive);
+}
+
+static const struct party_ops crowd_ops = {
+    .name = "crowd", .start = crowd_start, .stop = crowd_stop, .free = crowd_free};
+
+static void write_credential(const struct crowd *crowd, size_t i, char out[OUTLET_CREDENTIAL_MAX])
+{
+    struct sim_world *world = crowd->storm->town.world;
+    struct snitun_token token = {.valid = sim_host_wall_s(crowd->party.host) + VALID_S};
+    snprintf(token.hostname, sizeof token.hostname, "p%zu-%zu.example.com", crowd->number, i);
+    outlet_draw_keys(world, &token);
+    outlet_credential(world, &crowd->storm->town.keyring, sim_host_wall_s(crowd->party.host),
+                      &token, out, OUTLET_CREDENTIAL_MAX);
+}
+
+static void crowd_come(struct storm *storm, size_t number)
+{
+    struct crowd *crowd = &storm->crowds[number];
+    char address[IP_TEXT_MAX];
+    snprintf(address, sizeof address, "198.18.0.%zu", number + 1);
+    crowd->storm = storm;
+    crowd->number = number;
+    party_init(&crowd->party, sim_host_new(storm->town.world, "crowd", address), &crowd_ops, crowd);
+    for (size_t i = 0; i < CROWD; i++)
+        write_credential(crowd, i, crowd->credentials[i]);
+    party_start(&crowd->party);
+}
+
+/* ---- The storm ---- */
+
+static size_t connected(const struct storm *storm)
+{
+    size_t count = 0;
+    for (size_t i = 0; i < CROWDS; i++) {
+        const struct crowd_life *alive = party_role(&storm->crowds[i].party);
+        for (size_t j = 0; j < CROWD; j++)
+            count += outlet_publish_is_in_state(alive->publishers[j], "connected") ? 1 : 0;
+    }
+    return count;
+}
+
+/* One second, in which the attempts to connect are counted. */
+static void count_second(struct storm *storm)
+{
+    town_run_seconds(&storm->town, 1);
+    uint64_t attempts = sim_totals(storm->town.world).connections;
+    unsigned in_second = (unsigned)(attempts - storm->attempts_before);
+    storm->attempts_before = attempts;
+    if (in_second > storm->attempts_worst)
+        storm->attempts_worst = in_second;
+}
+
+static void lose_server(struct storm *storm)
+{
+    struct town *town = &storm->town;
+    uint64_t down_s = 1 + sim_random_below(town->world, DOWN_MAX_S);
+    storm->attempts_before = sim_totals(town->world).connections;
+    party_kill(&town->server, SIM_KILL_PROCESS);
+    for (uint64_t s = 0; s < down_s && sim_failure(town->world) == NULL; s++)
+        count_second(storm);
+    party_start(&town->server);
+    for (int s = 0; s < BACK_S && connected(storm) < PUBLISHERS; s++)
+        count_second(storm);
+    if (connected(storm) < PUBLISHERS)
+        sim_fail(town->world, "only %zu publishers are back after %d s", connected(storm), BACK_S);
+    if (storm->attempts_worst > ATTEMPTS_MAX_PER_S)
+        sim_fail(town->world, "%u attempts in a second", storm->attempts_worst);
+}
+
+static bool crowds_are_over(void *arg)
+{
+    const struct storm *storm = arg;
+    for (size_t i = 0; i < CROWDS; i++) {
+        if (!party_is_over(&storm->crowds[i].party))
+            return false;
+    }
+    return true;
+}
+
+static void run(struct sim_world *world)
+{
+    struct storm *storm = calloc(1, sizeof *storm);
+    if (storm == NULL)
+        abort();
+    town_build(&storm->town, world, 1, 1, 0);
+    for (size_t i = 0; i < CROWDS; i++)
+        crowd_come(storm, i);
+    town_run_seconds(&storm->town, CONNECT_S);
+    if (connected(storm) < PUBLISHERS)
+        sim_fail(world, "only %zu publishers connected", connected(storm));
+    else
+        lose_server(storm);
+    for (size_t i = 0; i < CROWDS; i++)
+        party_stop(&storm->crowds[i].party);
+    (void)sim_run(world, sim_now_us(world) + UINT64_C(100) * TOWN_SECOND_US, crowds_are_over,
+                  storm);
+    town_end(&storm->town);
+    free(storm);
+}
+
+static const enum sim_fault faults[] = {SIM_KILL, SIM_FAULT_KINDS};
+
+const struct scenario scenario_storm = {
+    .name = "storm",
+    .about = "a thousand publishers whose server goes and comes back",
+    .one_in = 100,
+    .run = run,
+    .faults = faults,
+};
