@@ -189,6 +189,13 @@ ADIT_PUBLIC bool snitun_wants_to_send(const struct snitun_session *session);
  */
 ADIT_PUBLIC struct snitun_channel *snitun_turn(struct snitun_session *session, size_t *limit);
 
+/*
+ * The limit while another channel waits: SNITUN_FRAME_SHARED, as it is at first, keeps a short
+ * frame close to the front of a slow line; a fast line is better used with more, up to
+ * SNITUN_FRAME_ALONE. Other values are taken as the nearer of the two.
+ */
+ADIT_PUBLIC void snitun_session_set_frame_shared(struct snitun_session *session, size_t len);
+
 /* Wire bytes of an encrypted frame header of this session: 32 or 60. */
 ADIT_PUBLIC size_t snitun_header_len(const struct snitun_session *session);
 

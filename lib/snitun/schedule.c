@@ -5,8 +5,6 @@
 #include <assert.h>
 #include <string.h>
 
-enum { QUANTUM = SNITUN_FRAME_SHARED };
-
 static struct snitun_channel *first(const struct snitun_schedule *schedule)
 {
     return container_of(schedule->ring.next, struct snitun_channel, scheduled);
@@ -68,7 +66,7 @@ static struct snitun_channel *next_with_credit(struct snitun_schedule *schedule)
     for (;;) {
         struct snitun_channel *channel = first(schedule);
         if (!schedule->granted) {
-            channel->deficit += QUANTUM;
+            channel->deficit += (int32_t)schedule->shared;
             schedule->granted = true;
         }
         if (channel->deficit > 0) {
@@ -85,21 +83,29 @@ struct snitun_channel *snitun_turn(struct snitun_session *session, size_t *limit
     if (!snitun_schedule_waits(session)) {
         return NULL;
     }
-    if (alone(schedule)) {
+    schedule->alone = alone(schedule);
+    if (schedule->alone) {
         schedule->turn = first(schedule);
         schedule->limit = SNITUN_FRAME_ALONE;
     } else {
         schedule->turn = next_with_credit(schedule);
-        schedule->limit = SNITUN_FRAME_SHARED;
+        schedule->limit = schedule->shared;
     }
     *limit = schedule->limit;
     return schedule->turn;
 }
 
+void snitun_session_set_frame_shared(struct snitun_session *session, size_t len)
+{
+    session->schedule.shared = len < SNITUN_FRAME_SHARED  ? SNITUN_FRAME_SHARED
+                               : len > SNITUN_FRAME_ALONE ? SNITUN_FRAME_ALONE
+                                                          : (uint32_t)len;
+}
+
 /* Nobody waited for a frame of a channel that was alone: it neither earned nor owes. */
 static void charge(struct snitun_schedule *schedule, struct snitun_channel *channel, size_t len)
 {
-    if (schedule->limit == SNITUN_FRAME_ALONE) {
+    if (schedule->alone) {
         channel->deficit = 0;
     } else {
         channel->deficit -= (int32_t)len;

@@ -63,6 +63,7 @@ struct snitun_session *snitun_session_new(struct snitun_context *context, enum s
     list_init(&session->ended);
     list_init(&session->control.channels);
     list_init(&session->schedule.ring);
+    session->schedule.shared = SNITUN_FRAME_SHARED;
     units_init(&session->units, context->units, (enum units_cipher)keys->cipher, keys->aes_key,
                keys->aes_iv, role == SNITUN_CLIENT);
     if ((role == SNITUN_SERVER &&

@@ -55,6 +55,8 @@ struct snitun_schedule {
     struct list ring;
     struct snitun_channel *turn; /* named by snitun_turn() */
     uint32_t limit;              /* what it may send */
+    uint32_t shared;             /* what one visit may send while others wait */
+    bool alone;                  /* when the turn was named */
     bool granted;                /* the first of the ring has got this visit's quantum */
 };
 

@@ -264,6 +264,7 @@ static void adapt_batch(struct tunnel *tunnel)
         tunnel->batch_max = BATCH_LEAST;
     if (tunnel->batch_max > WIRE_FULL)
         tunnel->batch_max = WIRE_FULL;
+    snitun_session_set_frame_shared(tunnel->session, tunnel->batch_max / 2);
 }
 
 /* Sends until the stream takes no more: then its devices are not read either. */

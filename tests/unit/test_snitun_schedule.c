@@ -73,6 +73,31 @@ static void channels_take_turns_with_small_frames(void **state)
     side_stop(&side);
 }
 
+/* The caller knows how fast the line is; the engine keeps it within its bounds. */
+static void a_fast_line_gets_larger_frames_by_turns(void **state)
+{
+    static const struct {
+        size_t asked;
+        size_t got;
+    } cases[] = {{32 * 1024, 32 * 1024}, {SIZE_MAX, SNITUN_FRAME_ALONE}, {0, SNITUN_FRAME_SHARED}};
+
+    (void)state;
+    struct side side = {0};
+    side_simple(&side, SNITUN_CLIENT);
+    struct snitun_channel *channels[3];
+    for (unsigned i = 0; i < 3; i++) {
+        channels[i] = side_opened(&side, i);
+        snitun_channel_ready(channels[i]);
+    }
+    for (size_t c = 0; c < sizeof cases / sizeof *cases; c++) {
+        snitun_session_set_frame_shared(side.session, cases[c].asked);
+        for (unsigned i = 0; i < 9; i++) {
+            assert_int_equal(send_turn(&side, channels[i % 3], SIZE_MAX), cases[c].got);
+        }
+    }
+    side_stop(&side);
+}
+
 static void a_paused_or_idle_neighbour_does_not_make_frames_small(void **state)
 {
     (void)state;
@@ -303,6 +328,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_channel_alone_may_send_large_frames),
         cmocka_unit_test(channels_take_turns_with_small_frames),
+        cmocka_unit_test(a_fast_line_gets_larger_frames_by_turns),
         cmocka_unit_test(a_paused_or_idle_neighbour_does_not_make_frames_small),
         cmocka_unit_test(all_greedy_channels_send_the_same),
         cmocka_unit_test(one_greedy_channel_among_50_small_ones_gets_its_share),
