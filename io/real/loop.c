@@ -26,7 +26,12 @@ enum {
 int source_add(struct source *source, struct io_loop *loop, int fd, enum source_watch watch,
                void (*dispatch)(struct source *source, uint32_t what))
 {
-    struct epoll_event event = {.events = watch, .data.ptr = source};
+    static const uint32_t events[] = {
+        [WATCH_EDGES] = EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET,
+        [WATCH_READ_EDGES] = EPOLLIN | EPOLLET,
+        [WATCH_READ] = EPOLLIN,
+    };
+    struct epoll_event event = {.events = events[watch], .data.ptr = source};
     list_init(&source->ready);
     source->loop = loop;
     source->dispatch = dispatch;

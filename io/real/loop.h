@@ -25,9 +25,9 @@ enum source_event {
 
 /* How a descriptor is watched. */
 enum source_watch {
-    WATCH_EDGES = EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET, /* each change, once */
-    WATCH_READ_EDGES = EPOLLIN | EPOLLET,
-    WATCH_READ = EPOLLIN, /* as long as there is something */
+    WATCH_EDGES,      /* each change of everything, once */
+    WATCH_READ_EDGES, /* bytes that came, once */
+    WATCH_READ,       /* bytes, as long as there are some */
 };
 
 /* A descriptor on a loop. It may be called for the same readiness again: see source_again(). */
