@@ -97,6 +97,18 @@ static void anonymous_end_cannot_disable_encryption(void **state)
                      QUICKTUN_E_POLICY);
 }
 
+static void end_whose_key_is_key_0_is_anonymous(void **state)
+{
+    (void)state;
+    hostile_start();
+    struct quicktun_context *context =
+        quicktun_context_new(quicktun_key0_secret, hostile_victim()->context->random, NULL);
+    assert_non_null(context);
+    assert_false(context->keyed);
+    assert_memory_equal(quicktun_context_public(context), quicktun_key0_public, QUICKTUN_KEY_LEN);
+    quicktun_context_free(context);
+}
+
 static int no_random_bytes(void *arg, void *buf, size_t len)
 {
     (void)arg;
@@ -307,6 +319,23 @@ static void frames_begin_with_whatever_they_like(void **state)
     hostile_start_up();
     assert_int_equal(hostile_commands(QUICKTUN_CODE_PACKET, "\xff\xff\xff", 3), QUICKTUN_OK);
     assert_int_equal(hostile_victim()->packets_heard, 1);
+}
+
+static void raw_frames_need_no_control_only(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < 2; i++) {
+        struct pair_end *end = i ? hostile_victim() : hostile_peer();
+        hostile_weaken(end);
+        end->keyed = false;
+        end->options.mode = QUICKTUN_ETHERNET;
+    }
+    hostile_start_up();
+    assert_true(pair_send(hostile_victim(), 100, 0));
+    assert_int_equal(pair_next_packet(hostile_victim()), 2 + 100);
+    hostile_hears();
+    assert_int_equal(hostile_peer()->packets_heard, 1);
+    assert_int_equal(hostile_peer()->wrong, 0);
 }
 
 static void full_wire_buffer_takes_no_packet(void **state)
@@ -535,6 +564,7 @@ int main(void)
         SESSION(passwords_of_both_sides_are_asked_before_the_tunnel),
         SESSION(options_that_contradict_each_other_are_refused),
         SESSION(anonymous_end_cannot_disable_encryption),
+        SESSION(end_whose_key_is_key_0_is_anonymous),
         SESSION(session_needs_random_bytes),
         SESSION(session_key_is_renewed_after_two_minutes_of_traffic),
         SESSION(session_key_of_an_idle_tunnel_stays),
@@ -548,6 +578,7 @@ int main(void)
         SESSION(packet_that_is_neither_ipv4_nor_ipv6_is_not_sent),
         SESSION(packet_that_is_neither_ipv4_nor_ipv6_is_not_delivered),
         SESSION(frames_begin_with_whatever_they_like),
+        SESSION(raw_frames_need_no_control_only),
         SESSION(full_wire_buffer_takes_no_packet),
         SESSION(batch_takes_no_more_than_a_packet_holds),
         SESSION(empty_batch_is_nothing),

@@ -7,6 +7,7 @@
 #include "base/cursor.h"
 #include "lib/quicktun/messages.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 static int setup(void **state)
@@ -70,6 +71,23 @@ static void batch_that_lies_closes(void **state)
     closes((uint8_t[]){15, 0, 3, 200, 0}, 5, QUICKTUN_E_BATCH); /* past the end */
     hostile_stop();
     closes((uint8_t[]){15, 0, 1, 200, 0}, 5, QUICKTUN_E_BATCH); /* half a length behind one */
+}
+
+/* In memory that ends where the payload ends, so that a sanitizer sees a read past it. */
+static void wrappers_are_not_read_past_the_end(void **state)
+{
+    (void)state;
+    static const uint8_t whole[] = {15, 0, 9, 14, 2, 15, 0, 2, 200, 1, 0, 0, 0, 1, 201};
+    hostile_start();
+    assert_int_equal(quicktun_walk_check(whole, sizeof whole), QUICKTUN_OK);
+    for (size_t len = 1; len < sizeof whole; len++) {
+        uint8_t *cut = malloc(len);
+        assert_non_null(cut);
+        memcpy(cut, whole, len);
+        int error = quicktun_walk_check(cut, len);
+        assert_int_equal(error, len == 12 ? QUICKTUN_OK : QUICKTUN_E_BATCH);
+        free(cut);
+    }
 }
 
 /* n wrappers of that kind around an unknown command. */
@@ -425,6 +443,7 @@ int main(void)
         WIRE(empty_encrypted_control_payload_closes),
         WIRE(padding_that_leaves_nothing_closes),
         WIRE(batch_that_lies_closes),
+        WIRE(wrappers_are_not_read_past_the_end),
         WIRE(ten_wrappers_are_opened_and_eleven_close),
         WIRE(arguments_of_a_wrong_length_close),
         WIRE(segmented_packet_without_its_size_closes),
