@@ -7,8 +7,8 @@ static const char *const texts[] = {
     [-QUICKTUN_E_NO_MEMORY] = "out of memory",
     [-QUICKTUN_E_RANDOM] = "no random bytes",
     [-QUICKTUN_E_POLICY] = "the options contradict each other",
-    [-QUICKTUN_E_AUTHENTICATION] = "a packet does not authenticate: other keys, or changed, left "
-                                   "out or repeated on the way",
+    [-QUICKTUN_E_AUTHENTICATION] =
+        "a packet does not authenticate: other keys, changed or repeated",
     [-QUICKTUN_E_EMPTY_CONTROL] = "a control packet without a command",
     [-QUICKTUN_E_PADDING] = "padding longer than its message, or around nothing",
     [-QUICKTUN_E_BATCH] = "multiple messages with a length that lies, or without a message",
@@ -29,8 +29,7 @@ static const char *const texts[] = {
     [-QUICKTUN_E_DATA_EARLY] = "a tunnelled packet before the tunnel was up",
     [-QUICKTUN_E_DISABLE_FORBIDDEN] = "Disable encryption, which is not permitted here",
     [-QUICKTUN_E_UPDATE_AFTER_DISABLE] = "a key update after encryption was disabled",
-    [-QUICKTUN_E_PASSWORD_UNVOUCHED] = "a password request or answer in a packet that does not "
-                                       "vouch for it",
+    [-QUICKTUN_E_PASSWORD_UNVOUCHED] = "a password in a packet that does not vouch for it",
     [-QUICKTUN_E_PASSWORD_IN_CLEAR] = "asked for the password where the answer could be read",
     [-QUICKTUN_E_PASSWORD_NONE] = "asked for a password, and none is configured",
     [-QUICKTUN_E_SALT] = "a password request whose salt is short or our own",
@@ -39,8 +38,7 @@ static const char *const texts[] = {
     [-QUICKTUN_E_UNANSWERED] = "a request was not answered within 10 s",
     [-QUICKTUN_E_DEAD] = "the other side is silent",
     [-QUICKTUN_E_NOT_CONTROL] = "a tunnelled packet outside the control stream",
-    [-QUICKTUN_E_NO_CONTROL_ONLY] = "Ethernet with a peer whose frames could be turned into "
-                                    "commands",
+    [-QUICKTUN_E_NO_CONTROL_ONLY] = "Ethernet frames that could be turned into commands",
     [-QUICKTUN_E_SEGMENTED] = "a segmented packet, which was not agreed",
     [-QUICKTUN_E_DISABLE_EARLY] = "Disable encryption before our requests were answered",
     [-QUICKTUN_E_FLOOD] = "more commands than a peer may send",
