@@ -26,10 +26,11 @@ enum {
     /* First bytes of a connection that are looked at: PROXY header and ClientHello. */
     EARLY_BYTES_MAX = CLIENTHELLO_MAX + PROXYHEADER_V2_MAX,
     SERVER_WORKERS_MAX = 256,
-    SERVER_HANDOVERS_MAX = 1024,   /* on their way to one worker; more are refused */
-    SERVER_PROBE_MS = 5000,        /* a superseded peer answers a ping within, or is closed */
-    SERVER_CLOCK_CHECK_MS = 60000, /* the wall clock may jump: expiry is looked at this often */
-    SERVER_EXHAUSTED_MS = 200,     /* without descriptors: pause before accepting again */
+    SERVER_HANDOVERS_MAX = 1024, /* on their way to one worker; more are refused */
+    SERVER_PROBE_MS = 5000,      /* a superseded peer answers a ping within, or is closed */
+    SERVER_CLOCK_LOOK_MS = 500,  /* how soon a worker notices that the wall clock was set */
+    SERVER_CLOCK_STEP_MS = 100,  /* by less than this it was not */
+    SERVER_EXHAUSTED_MS = 200,   /* without descriptors: pause before accepting again */
 };
 
 /* Why a connection was refused or a peer closed; each is counted and is a class of log lines. */
@@ -127,6 +128,8 @@ struct server_worker {
     struct server_listener *listeners;
     size_t listener_count;
     struct io_timer resume_accepting;
+    struct io_timer clock_look;
+    double clock_offset_s; /* of the wall clock to the loop's, as peers were scheduled by */
     struct list early;
     uint32_t early_count; /* peers until their challenge is answered included */
     size_t early_bytes;
@@ -240,6 +243,7 @@ void peer_begin(struct server_worker *worker, struct io_stream *stream, const st
 /* Joins a device to a new channel; takes over the stream. */
 void peer_join(struct server_peer *peer, struct io_stream *device, const struct addr *caller);
 void peer_name_lost(struct server_peer *peer, const char *name);
+void peer_clock_set_all(struct server_worker *worker); /* expiry is at another time now */
 void peer_drain_all(struct server_worker *worker);
 void peer_end_all(struct server_worker *worker);
 json_t *peer_status(struct server_peer *peer);

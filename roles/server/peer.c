@@ -78,18 +78,14 @@ static void end(struct server_peer *peer, const char *why)
     forget(peer);
 }
 
-/* The nearest of expiry, probe and drain. The wall clock may jump, so expiry is looked at again. */
+/* The nearest of expiry, probe and drain. */
 static void schedule(struct server_peer *peer)
 {
     struct io_loop *loop = peer->worker->loop;
     double left_s = peer->valid_s - io_wall_s(loop);
     uint64_t now_ms = io_now_ms(loop);
-    uint64_t at_ms = now_ms + SERVER_CLOCK_CHECK_MS;
+    uint64_t at_ms = left_s <= 0 ? now_ms : now_ms + (uint64_t)(left_s * 1000) + 1;
 
-    if (left_s <= 0)
-        at_ms = now_ms;
-    else if (left_s * 1000 < SERVER_CLOCK_CHECK_MS)
-        at_ms = now_ms + (uint64_t)(left_s * 1000) + 1;
     if (peer->state == PEER_PROBED && peer->probe_due_ms < at_ms)
         at_ms = peer->probe_due_ms;
     if (peer->drain_at_ms < at_ms)
@@ -298,12 +294,18 @@ void peer_name_lost(struct server_peer *peer, const char *name)
 {
     log_event(peer->worker->loop, LOG_INFO, "peer-superseded", "a newer connection serves %s now",
               name);
-    if (peer->state != PEER_SERVING)
+    if (peer->state == PEER_CHALLENGED)
         return;
     peer->state = PEER_PROBED;
     peer->probe_due_ms = io_now_ms(peer->worker->loop) + SERVER_PROBE_MS;
     tunnel_probe(peer->tunnel);
     schedule(peer);
+}
+
+void peer_clock_set_all(struct server_worker *worker)
+{
+    for (struct list *p = worker->peers.next; p != &worker->peers; p = p->next)
+        schedule(container_of(p, struct server_peer, link));
 }
 
 /* Peers without channels leave one after the other, so that they do not all come back at once. */

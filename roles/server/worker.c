@@ -16,6 +16,7 @@ static void check_idle(void *arg)
     if (!worker->stopping || worker->told_idle || !empty(worker))
         return;
     worker->told_idle = true;
+    io_timer_stop(&worker->clock_look);
     io_post_message(worker->server->loop, &worker->idle);
 }
 
@@ -86,6 +87,20 @@ static void close_listeners(struct server_worker *worker)
     worker->listener_count = 0;
 }
 
+/* Tokens end by the wall clock, which may be set; timers know the loop's clock alone. */
+static void look_at_clock(void *arg)
+{
+    struct server_worker *worker = arg;
+    double offset_s = io_wall_s(worker->loop) - (double)io_now_ms(worker->loop) / 1000;
+    double step_ms = (offset_s - worker->clock_offset_s) * 1000;
+
+    if (step_ms > SERVER_CLOCK_STEP_MS || step_ms < -SERVER_CLOCK_STEP_MS) {
+        worker->clock_offset_s = offset_s;
+        peer_clock_set_all(worker);
+    }
+    io_timer_set_in(&worker->clock_look, SERVER_CLOCK_LOOK_MS);
+}
+
 static void open_doors(struct io_loop *loop, void *arg)
 {
     struct server_worker *worker = arg;
@@ -93,6 +108,8 @@ static void open_doors(struct io_loop *loop, void *arg)
     (void)loop;
     if (worker->failure == IO_OK && !worker->stopping)
         worker->failure = share_listeners(worker);
+    if (worker->failure == IO_OK && !worker->stopping)
+        look_at_clock(worker);
     io_post_message(worker->server->loop, &worker->ready);
 }
 
@@ -140,6 +157,7 @@ void worker_run(struct io_loop *loop, void *arg)
     struct server_worker *worker = arg;
 
     io_timer_init(&worker->resume_accepting, loop, resume_accepting, worker);
+    io_timer_init(&worker->clock_look, loop, look_at_clock, worker);
     io_task_init(&worker->idle_check, loop, check_idle, worker);
     worker->scratch = malloc(EARLY_BYTES_MAX);
     if (worker->scratch == NULL ||
