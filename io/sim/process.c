@@ -31,6 +31,11 @@ struct sim_process *sim_host_process(const struct sim_host *host)
     return host->process;
 }
 
+struct sim_host *sim_process_host(const struct sim_process *process)
+{
+    return process->host;
+}
+
 struct io_loop *sim_process_loop(const struct sim_process *process)
 {
     return process->main;

@@ -196,6 +196,7 @@ void sim_name_set(struct sim_world *world, const char *name, const char *const *
 struct sim_process *sim_host_start(struct sim_host *host,
                                    void (*start)(struct io_loop *loop, void *arg), void *arg);
 struct sim_process *sim_host_process(const struct sim_host *host); /* NULL = none */
+struct sim_host *sim_process_host(const struct sim_process *process);
 struct io_loop *sim_process_loop(const struct sim_process *process);
 
 /* fn(loop, arg) on the process's first loop, soon. */

@@ -11,9 +11,9 @@
 #include <string.h>
 #include <unistd.h>
 
-static const struct scenario *const scenarios[] = {&scenario_echo,      &scenario_tunnel,
-                                                   &scenario_bulk,      &scenario_hostile,
-                                                   &scenario_reconnect, &scenario_storm};
+static const struct scenario *const scenarios[] = {
+    &scenario_echo,      &scenario_tunnel, &scenario_bulk,     &scenario_hostile,
+    &scenario_reconnect, &scenario_storm,  &scenario_supersede};
 
 enum {
     SCENARIO_COUNT = sizeof scenarios / sizeof scenarios[0],

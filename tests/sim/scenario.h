@@ -23,5 +23,6 @@ extern const struct scenario scenario_bulk;
 extern const struct scenario scenario_hostile;
 extern const struct scenario scenario_reconnect;
 extern const struct scenario scenario_storm;
+extern const struct scenario scenario_supersede;
 
 #endif

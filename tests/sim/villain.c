@@ -389,7 +389,7 @@ static void take_handshake(struct villain *villain, const uint8_t plain[HEADER_L
     }
     if (sha256(plain, SNITUN_CHALLENGE_LEN, answer) != 0)
         sim_fail(villain->world, "a villain cannot hash");
-    if (below(villain, 20) == 0) {
+    if (villain->villains->impostors || below(villain, 20) == 0) {
         answer[below(villain, sizeof answer)] ^= 1;
         put(villain, unit, seal(villain, answer, sizeof answer, unit));
         doom(villain);

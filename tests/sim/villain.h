@@ -18,6 +18,7 @@ struct villains {
     const struct snitun_keyring *keyring;
     struct nonces nonces; /* of the honest ends that they spoke with */
     struct list open;
+    bool impostors;       /* never know the answer to a challenge */
     uint64_t thrown_out;  /* connections that had to be closed by the other side, and were */
     uint64_t established; /* connections that were opened properly */
 };
