@@ -115,11 +115,17 @@ int command_failed(const struct command *command, const char *format, ...)
     return EXIT_FAILED;
 }
 
+const char *command_contradiction(const struct command *command, const struct options *options)
+{
+    return command->contradiction == NULL ? NULL : command->contradiction(options);
+}
+
 int command_need(const struct command *command, const struct options *options)
 {
     const struct option_spec *missing = options_missing(options);
     if (missing == NULL) {
-        return EXIT_FINE;
+        const char *wrong = command_contradiction(command, options);
+        return wrong == NULL ? EXIT_FINE : command_unusable(command, "%s", wrong);
     }
     if ((missing->traits & OPTION_ARGUMENT) != 0) {
         return command_unusable(command, "%s is missing", missing->value);

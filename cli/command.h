@@ -21,6 +21,11 @@ struct command {
     const char *example; /* lines, shown as they are */
     struct option_table table;
     /*
+     * What is wrong with options of which each is fine: a static text that names flags, or NULL.
+     * Called when none is missing; may itself be NULL.
+     */
+    const char *(*contradiction)(const struct options *options);
+    /*
      * Runs the command; options hold what the flags said. When the command takes --config, needed
      * options may still be missing: the file can say them.
      */
@@ -49,7 +54,11 @@ int command_unusable(const struct command *command, const char *format, ...)
 int command_failed(const struct command *command, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
 
-/* Complains about the first needed option that is missing; EXIT_FINE when there is none. */
+/* What contradicts each other, as the command says; NULL where nothing does. */
+const char *command_contradiction(const struct command *command, const struct options *options);
+
+/* Complains about the first needed option that is missing, or about what contradicts each other;
+ * EXIT_FINE when there is none. */
 int command_need(const struct command *command, const struct options *options);
 
 /* What `adit COMMAND --help` says. */

@@ -319,6 +319,13 @@ static void read_document(struct reader *reader, const struct command *role, boo
     if (needed) {
         report_missing(reader, root);
     }
+    const char *wrong = needed && reader->report->mistakes == 0
+                            ? command_contradiction(reader->role, reader->options)
+                            : NULL;
+    if (wrong != NULL) {
+        report_mistake(reader->report, yamlform_line(root->start_mark),
+                       yamlform_column(root->start_mark), "%s", wrong);
+    }
 }
 
 char *config_directory(const char *path)

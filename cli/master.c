@@ -61,9 +61,15 @@ static const struct option_spec specs[] = {
     {.name = NULL},
 };
 
-/* The strings are those of the options. False with why where they contradict each other. */
-static bool config_of(const struct options *options, struct master_config *config, char *why,
-                      size_t why_len)
+static const char *contradiction(const struct options *options)
+{
+    return options_count(options, "tls-cert") == options_count(options, "tls-key")
+               ? NULL
+               : "--tls-cert and --tls-key belong together";
+}
+
+/* The strings are those of the options. */
+static void config_of(const struct options *options, struct master_config *config)
 {
     memset(config, 0, sizeof *config);
     const struct option_value *server = options_value(options, "server", 0);
@@ -77,20 +83,13 @@ static bool config_of(const struct options *options, struct master_config *confi
     config->token_valid_s = (uint32_t)(options_number(options, "token-valid") / 1000);
     config->rate_per_minute = (uint32_t)options_number(options, "rate");
     config->behind_proxy = options_switched_on(options, "behind-proxy");
-    if ((config->tls_cert_file == NULL) != (config->tls_key_file == NULL)) {
-        snprintf(why, why_len, "--tls-cert and --tls-key belong together");
-        return false;
-    }
-    return true;
 }
 
 static void *start(struct io_loop *loop, const struct options *options, void (*stopped)(void *arg),
                    void *arg, char *why, size_t why_len)
 {
     struct master_config config;
-    if (!config_of(options, &config, why, why_len)) {
-        return NULL;
-    }
+    config_of(options, &config);
     if (storefile_make(&command_master, loop, config.store_file, options_text(options, "user")) !=
         EXIT_FINE) {
         snprintf(why, why_len, "there is no store");
@@ -142,5 +141,6 @@ const struct command command_master = {
                "      --fernet-key-file /etc/adit/fernet.key --server relay.example.org:443 \\\n"
                "      --tls-cert /etc/adit/tls/cert.pem --tls-key /etc/adit/tls/key.pem\n",
     .table = {specs, service_options},
+    .contradiction = contradiction,
     .run = run,
 };

@@ -141,6 +141,9 @@ static int reload(struct service *service, char *why, size_t why_len)
     } else if (options_missing(&options) != NULL) {
         snprintf(why, why_len, "%s is missing", options_missing(&options)->name);
         options_clear(&options);
+    } else if (command_contradiction(service->command, &options) != NULL) {
+        snprintf(why, why_len, "%s", command_contradiction(service->command, &options));
+        options_clear(&options);
     } else {
         result = service->role->reload(service->running, &options, why, why_len);
         if (result == 0) {

@@ -94,6 +94,8 @@ struct io_http_ask *io_http_ask(struct io_loop *loop, const struct io_http_query
 /* Forgets it: done is not called. */
 void io_http_cancel(struct io_http_ask *ask);
 
+enum { IO_HTTP_URL_MAX = 2048 };
+
 /*
  * Whether a secret may be sent to this address: https, or http to a loopback address; without user,
  * query and fragment. False with why. (io/http_url.c)

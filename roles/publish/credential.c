@@ -4,7 +4,6 @@
 #include "lib/crypto/sha256.h"
 #include "roles/publish/publish.h"
 
-#include <jansson.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -50,8 +49,7 @@ static int read_protocol(struct credential *credential, const json_t *object, ch
     return 0;
 }
 
-static int read_object(struct credential *credential, const json_t *object, char *why,
-                       size_t why_len)
+int credential_from(struct credential *credential, const json_t *object, char *why, size_t why_len)
 {
     const char *token = json_string_value(json_object_get(object, "token"));
     const char *key = json_string_value(json_object_get(object, "aes_key"));
@@ -59,6 +57,7 @@ static int read_object(struct credential *credential, const json_t *object, char
     const json_t *hostname = json_object_get(object, "hostname");
     const json_t *valid = json_object_get(object, "valid");
 
+    memset(credential, 0, sizeof(*credential));
     if (token == NULL || !is_token(token))
         return missing(why, why_len, "token", "base64url");
     strcpy(credential->token, token);
@@ -94,7 +93,7 @@ int credential_parse(struct credential *credential, const char *text, size_t len
         json_decref(object);
         return -1;
     }
-    result = read_object(credential, object, why, why_len);
+    result = credential_from(credential, object, why, why_len);
     json_decref(object);
     return result;
 }

@@ -9,6 +9,8 @@
 #include "base/hostname.h"
 #include "io/io.h"
 
+#include <jansson.h>
+
 enum { CREDENTIAL_TOKEN_MAX = 8192 };
 
 struct credential {
@@ -21,6 +23,9 @@ struct credential {
 /* Reads the JSON text. 0, or -1 with one line for a person. */
 int credential_parse(struct credential *credential, const char *text, size_t len, char *why,
                      size_t why_len);
+
+/* The same, of an object that was read already. */
+int credential_from(struct credential *credential, const json_t *object, char *why, size_t why_len);
 
 /* Reads the file, which others must not be able to read. */
 int credential_read(struct credential *credential, struct io_disk *disk, const char *path,

@@ -52,11 +52,48 @@ static void on_dialled(void *arg, int error, struct io_stream *stream)
     tunnel_refuse(channel);
 }
 
+static bool is_in(const struct cidr *blocks, size_t count, const struct adit_ip *caller)
+{
+    for (size_t i = 0; i < count; i++) {
+        if (cidr_contains(&blocks[i], caller))
+            return true;
+    }
+    return false;
+}
+
+/* A caller without an address is in no list. */
+static bool is_welcome(const struct publish *publish, const struct adit_ip *caller)
+{
+    const struct publish_config *config = &publish->config;
+
+    if (publish->whitelist_count > 0 &&
+        !is_in(publish->whitelist, publish->whitelist_count, caller))
+        return false;
+    if (config->allow_count > 0)
+        return is_in(config->allow, config->allow_count, caller);
+    return !is_in(config->block, config->block_count, caller);
+}
+
+static void block(struct publish *publish, struct tunnel_channel *channel)
+{
+    char caller[IP_TEXT_MAX];
+
+    ip_format(tunnel_channel_caller(channel), caller);
+    publish->counters.blocked++;
+    log_event(publish->loop, LOG_WARN, "blocked", "%s may not call", caller);
+    tunnel_refuse(channel);
+}
+
 void endpoint_open(struct publish *publish, struct tunnel_channel *channel)
 {
     const struct publish_config *config = &publish->config;
-    struct endpoint *endpoint = calloc(1, sizeof(*endpoint));
+    struct endpoint *endpoint;
 
+    if (!is_welcome(publish, tunnel_channel_caller(channel))) {
+        block(publish, channel);
+        return;
+    }
+    endpoint = calloc(1, sizeof(*endpoint));
     publish->counters.channels++;
     if (endpoint == NULL)
         goto err_channel;

@@ -1,5 +1,7 @@
 #include "roles/publish/internal.h"
 
+#include "base/encode.h"
+#include "base/map.h"
 #include "io/log.h"
 
 #include <stdio.h>
@@ -8,11 +10,6 @@
 
 /* Bytes that may wait for endpoints and for the server, where nobody says otherwise. */
 static const size_t memory_default = (size_t)256 * 1024 * 1024;
-
-static void on_retry(void *arg)
-{
-    link_start(arg);
-}
 
 static void on_stopped(void *arg)
 {
@@ -31,20 +28,76 @@ static void fill_defaults(struct publish_config *config)
         config->memory = memory_default;
 }
 
-/* A credential that cannot be read at the start is the user's mistake and said at once. */
-static int first_credential(struct publish *publish, const struct publish_config *config, char *why,
-                            size_t why_len)
+/* True unless memory lacks; NULL stays NULL. */
+static bool copy_text(const char **text)
 {
+    if (*text == NULL)
+        return true;
+    *text = strdup(*text);
+    return *text != NULL;
+}
+
+static bool copy_blocks(struct cidr **blocks, size_t count)
+{
+    const struct cidr *from = *blocks;
+
+    *blocks = calloc(count + 1, sizeof(**blocks));
+    if (*blocks != NULL && count > 0)
+        memcpy(*blocks, from, count * sizeof(**blocks));
+    return *blocks != NULL;
+}
+
+/* Every field is a copy or NULL afterwards, also when memory lacks. */
+static bool copy_config(struct publish_config *config)
+{
+    bool copied = copy_text(&config->credential_file);
+
+    copied = copy_text(&config->master_url) && copied;
+    copied = copy_text(&config->api_key_file) && copied;
+    copied = copy_text(&config->master_ca_file) && copied;
+    copied = copy_blocks(&config->allow, config->allow_count) && copied;
+    copied = copy_blocks(&config->block, config->block_count) && copied;
+    config->credential_text = NULL;
+    fill_defaults(config);
+    return copied;
+}
+
+static void free_text(const char *text)
+{
+    free((char *)(uintptr_t)text);
+}
+
+static void clear_config(struct publish_config *config)
+{
+    free_text(config->credential_file);
+    free_text(config->master_url);
+    free_text(config->api_key_file);
+    free_text(config->master_ca_file);
+    free(config->allow);
+    free(config->block);
+}
+
+/* A credential that cannot be read at the start is the user's mistake and said at once. */
+static int first_credential(struct publish *publish, const char *text, char *why, size_t why_len)
+{
+    const struct publish_config *config = &publish->config;
+
+    if (config->master_url != NULL)
+        return io_http_url_check(config->master_url, why, why_len) ? 0 : -1;
+    memcpy(publish->grant.server_host, config->server_host, sizeof(config->server_host));
+    publish->grant.server_port = config->server_port;
     if (config->credential_file == NULL)
-        return credential_parse(&publish->credential, config->credential_text,
-                                strlen(config->credential_text), why, why_len);
-    publish->credential_file = strdup(config->credential_file);
-    if (publish->credential_file == NULL) {
-        snprintf(why, why_len, "out of memory");
-        return -1;
-    }
-    return credential_read(&publish->credential, io_disk(publish->loop), publish->credential_file,
-                           why, why_len);
+        return credential_parse(&publish->grant.credential, text, strlen(text), why, why_len);
+    return credential_read(&publish->grant.credential, io_disk(publish->loop),
+                           config->credential_file, why, why_len);
+}
+
+static void clear(struct publish *publish)
+{
+    wipe(&publish->grant, sizeof(publish->grant));
+    clear_config(&publish->config);
+    free(publish->whitelist);
+    free(publish);
 }
 
 struct publish *publish_start(struct io_loop *loop, const struct publish_config *config,
@@ -58,33 +111,35 @@ struct publish *publish_start(struct io_loop *loop, const struct publish_config 
     }
     publish->loop = loop;
     publish->config = *config;
-    publish->config.credential_file = NULL;
-    publish->config.credential_text = NULL;
-    fill_defaults(&publish->config);
     publish->stopped = stopped;
     publish->arg = arg;
     publish->started_ms = io_now_ms(loop);
-    io_timer_init(&publish->retry, loop, on_retry, publish);
+    list_init(&publish->links);
+    memcpy(publish->hostname, config->hostname, sizeof(publish->hostname));
     io_task_init(&publish->tell_stopped, loop, on_stopped, publish);
-    if (first_credential(publish, config, why, why_len) != 0)
+    if (!copy_config(&publish->config)) {
+        snprintf(why, why_len, "out of memory");
+        goto err;
+    }
+    if (first_credential(publish, config->credential_text, why, why_len) != 0)
         goto err;
     if (tunnel_hub_init(&publish->hub, loop, publish->config.memory) != 0) {
         snprintf(why, why_len, "out of memory");
         goto err;
     }
-    io_timer_set_in(&publish->retry, 0);
+    attempt_init(publish);
     return publish;
 
 err:
-    credential_wipe(&publish->credential);
-    free(publish->credential_file);
-    free(publish);
+    clear(publish);
     return NULL;
 }
 
 void publish_stop(struct publish *publish)
 {
-    link_stop(publish);
+    attempt_stop(publish);
+    while (!list_empty(&publish->links))
+        link_close(container_of(publish->links.next, struct link, in_publish));
     io_task_queue(&publish->tell_stopped);
 }
 
@@ -94,45 +149,32 @@ void publish_free(struct publish *publish)
         return;
     io_task_cancel(&publish->tell_stopped);
     tunnel_hub_clear(&publish->hub);
-    credential_wipe(&publish->credential);
-    free(publish->credential_file);
-    free(publish);
+    clear(publish);
 }
 
 int publish_reload(struct publish *publish, char *why, size_t why_len)
 {
     struct credential credential;
-    int result;
+    int result = 0;
 
-    if (publish->credential_file == NULL)
-        return 0;
-    result = credential_read(&credential, io_disk(publish->loop), publish->credential_file, why,
-                             why_len);
-    credential_wipe(&credential);
+    if (publish->config.credential_file != NULL) {
+        result = credential_read(&credential, io_disk(publish->loop),
+                                 publish->config.credential_file, why, why_len);
+        credential_wipe(&credential);
+    }
     if (result != 0)
         return -1;
-    if (publish->state == LINK_WAITING) {
-        publish->failures = 0;
-        publish->refusals = 0;
-        io_timer_set_in(&publish->retry, 0);
-    }
+    attempt_now(publish);
     log_event(publish->loop, LOG_INFO, "reloaded",
               "the credential is used from the next connection on");
     return 0;
 }
 
-static const char *state_name(enum link_state state)
+static const char *state_name(const struct publish *publish)
 {
-    switch (state) {
-    case LINK_WAITING:
-        return "waiting";
-    case LINK_CONNECTING:
-    case LINK_HANDSHAKE:
-        return "connecting";
-    case LINK_CONNECTED:
+    if (publish->current != NULL)
         return "connected";
-    }
-    return "";
+    return publish->next != NULL || publish->ask != NULL ? "connecting" : "waiting";
 }
 
 static void add_channel(void *arg, const struct tunnel_channel_state *state)
@@ -150,29 +192,40 @@ static void add_channel(void *arg, const struct tunnel_channel_state *state)
 json_t *publish_status(struct publish *publish)
 {
     const struct publish_counters *counters = &publish->counters;
-    struct snitun_counters session = {0};
+    const struct grant *grant =
+        publish->current == NULL ? &publish->grant : &publish->current->grant;
+    uint64_t received = counters->payload_received;
+    uint64_t sent = counters->payload_sent;
+    json_int_t rtt_ms = 0;
     json_t *channels = json_array();
-    char server[HOST_TEXT_MAX + 8];
+    char server[HOST_TEXT_MAX + 8] = "";
     char to[HOST_TEXT_MAX + 8];
 
-    if (publish->tunnel != NULL) {
-        snitun_session_counters(tunnel_session(publish->tunnel), &session);
-        tunnel_each_channel(publish->tunnel, add_channel, channels);
+    for (struct list *p = publish->links.next; p != &publish->links; p = p->next) {
+        const struct link *link = container_of(p, struct link, in_publish);
+        struct snitun_counters session = {0};
+
+        if (link->tunnel == NULL)
+            continue;
+        snitun_session_counters(tunnel_session(link->tunnel), &session);
+        tunnel_each_channel(link->tunnel, add_channel, channels);
+        received += session.payload_received;
+        sent += session.payload_sent;
+        if (link == publish->current)
+            rtt_ms = (json_int_t)session.rtt_ms;
     }
-    snprintf(server, sizeof(server), "%s:%u", publish->config.server_host,
-             publish->config.server_port);
+    if (grant->server_host[0] != '\0')
+        snprintf(server, sizeof(server), "%s:%u", grant->server_host, grant->server_port);
     snprintf(to, sizeof(to), "%s:%u", publish->config.to_host, publish->config.to_port);
     return json_pack(
-        "{s:s, s:f, s:s, s:s, s:s, s:s, s:s, s:i, s:f, s:I, s:o, s:{s:I, s:I, s:I, s:I, s:I}}",
+        "{s:s, s:f, s:s, s:s, s:s, s:s, s:s, s:i, s:f, s:I, s:o, s:{s:I, s:I, s:I, s:I, s:I, s:I}}",
         "role", "publish", "uptime_s",
         (double)(io_now_ms(publish->loop) - publish->started_ms) / 1000, "state",
-        state_name(publish->state), "server", server, "to", to, "hostname",
-        publish->credential.hostname, "cipher", snitun_cipher_name(publish->credential.keys.cipher),
-        "protocol_version", (int)publish->credential.keys.protocol_version, "valid",
-        publish->credential.valid, "rtt_ms", (json_int_t)session.rtt_ms, "channels", channels,
-        "counters", "connections", (json_int_t)counters->connections, "channels",
-        (json_int_t)counters->channels, "endpoint_failures",
-        (json_int_t)counters->endpoint_failures, "bytes_received",
-        (json_int_t)(counters->payload_received + session.payload_received), "bytes_sent",
-        (json_int_t)(counters->payload_sent + session.payload_sent));
+        state_name(publish), "server", server, "to", to, "hostname", grant->credential.hostname,
+        "cipher", snitun_cipher_name(grant->credential.keys.cipher), "protocol_version",
+        (int)grant->credential.keys.protocol_version, "valid", grant->credential.valid, "rtt_ms",
+        rtt_ms, "channels", channels, "counters", "connections", (json_int_t)counters->connections,
+        "channels", (json_int_t)counters->channels, "endpoint_failures",
+        (json_int_t)counters->endpoint_failures, "blocked", (json_int_t)counters->blocked,
+        "bytes_received", (json_int_t)received, "bytes_sent", (json_int_t)sent);
 }

@@ -5,6 +5,8 @@
 #ifndef ROLES_PUBLISH_PUBLISH_H
 #define ROLES_PUBLISH_PUBLISH_H
 
+#include "adit/snitun.h"
+#include "base/hostname.h"
 #include "base/ip.h"
 #include "io/io.h"
 
@@ -15,10 +17,19 @@ enum { PUBLISH_CREDENTIAL_MAX = 64 * 1024 };
 
 /* All of it is copied by publish_start(). */
 struct publish_config {
-    char server_host[HOST_TEXT_MAX];
+    char server_host[HOST_TEXT_MAX]; /* "" = as the session master says */
     uint16_t server_port;
-    const char *credential_file; /* or NULL: */
-    const char *credential_text; /* the JSON itself, as read from standard input */
+    const char *credential_file;     /* or NULL: */
+    const char *credential_text;     /* the JSON itself, as read from standard input, or NULL: */
+    const char *master_url;          /* of a session master, as io_http_url_check() wants it */
+    const char *api_key_file;        /* with master_url */
+    const char *master_ca_file;      /* trusted instead of the system's authorities, or NULL */
+    enum snitun_cipher cipher;       /* asked from the master */
+    char hostname[HOSTNAME_MAX + 1]; /* the only one taken from the master; "" = the first */
+    struct cidr *allow;              /* who may call; none = everybody but: */
+    size_t allow_count;
+    struct cidr *block;
+    size_t block_count;
     char to_host[HOST_TEXT_MAX];
     uint16_t to_port;
     int proxy_protocol;           /* 0 = none, 1, 2 */
