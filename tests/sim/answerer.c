@@ -15,6 +15,7 @@ struct answerer {
     struct answerers *answerers;
     struct sim_world *world;
     struct io_stream *stream;
+    struct io_timer nap;
     struct transfer *transfer; /* NULL until its number has come */
     bool deaf;                 /* never reads */
     bool proxy_read;
@@ -35,6 +36,7 @@ static void finish(struct answerer *answerer, enum transfer_state state)
         io_close(answerer->stream);
     else
         io_abort(answerer->stream);
+    io_timer_stop(&answerer->nap);
     list_remove(&answerer->node);
     free(answerer);
 }
@@ -160,11 +162,20 @@ static bool take(struct answerer *answerer, const uint8_t *bytes, size_t len)
 
 /* ---- The stream ---- */
 
+/* Only who receives: the other direction is its caller's. */
+static bool naps(struct answerer *answerer)
+{
+    struct transfer *transfer = answerer->transfer;
+    return transfer != NULL && transfer->up_len > 0 && transfer_naps(transfer, &answerer->nap);
+}
+
 static void readable(void *arg)
 {
     struct answerer *answerer = arg;
     uint8_t bytes[READ_MAX];
     while (!answerer->deaf && sim_failure(answerer->world) == NULL) {
+        if (io_timer_armed(&answerer->nap) || naps(answerer))
+            return;
         ssize_t got = io_read(answerer->stream, bytes, wanted(answerer));
         if (got == IO_AGAIN)
             return;
@@ -216,12 +227,14 @@ void answerer_start(struct answerers *answerers, struct io_stream *stream)
 {
     struct answerer *answerer = answerer_new(answerers);
     answerer->stream = stream;
+    io_timer_init(&answerer->nap, io_stream_loop(stream), readable, answerer);
     io_stream_set_handler(stream, &handler, answerer);
 }
 
 void answerer_attach(struct answerers *answerers, struct io_loop *loop, struct io_parcel *parcel)
 {
     struct answerer *answerer = answerer_new(answerers);
+    io_timer_init(&answerer->nap, loop, readable, answerer);
     answerer->stream = io_attach(loop, parcel, &handler, answerer);
 }
 

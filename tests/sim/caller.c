@@ -98,21 +98,24 @@ static void connected(void *arg)
 
 static void read_some(struct caller *caller)
 {
+    struct transfer *transfer = caller->transfer;
     uint8_t bytes[READ_MAX];
     for (;;) {
-        size_t room = caller->transfer->slow ? SIP_MAX : sizeof bytes;
+        if (transfer->down_len > 0 && transfer_naps(transfer, &caller->sip))
+            return;
+        size_t room = transfer->slow ? SIP_MAX : sizeof bytes;
         ssize_t got = io_read(caller->stream, bytes, room);
         if (got == IO_AGAIN)
             return;
         if (got > 0)
-            transfer_got(caller->transfer, TRANSFER_DOWN, bytes, (size_t)got);
+            transfer_got(transfer, TRANSFER_DOWN, bytes, (size_t)got);
         if (got < 0) {
             finish(caller, TRANSFER_FAILED);
             return;
         }
         if (settle(caller, got == 0))
             return;
-        if (caller->transfer->slow) {
+        if (transfer->slow) {
             bool nap = sim_chance(caller->world, 50);
             io_timer_set_in(&caller->sip,
                             sim_random_below(caller->world, nap ? NAP_MS : SIP_WAIT_MS));

@@ -4,7 +4,7 @@
 
 #include <stdlib.h>
 
-enum { READ_LEN = 4096 };
+enum { READ_LEN = 16 * 1024, POUR_LEN = 32 * 1024 };
 
 /* ---- Phones ---- */
 
@@ -35,6 +35,10 @@ static void hear(struct phone *phone, const uint8_t *bytes, size_t len)
         phone->number = bytes[0];
         len--;
     }
+    if (phone->pours != PHONE_TALKS_ONLY) {
+        phone->poured += len;
+        return;
+    }
     if (len > phone->awaited) {
         sim_fail(world_of(phone), "a phone heard what it had not said");
         return;
@@ -62,9 +66,19 @@ static void on_readable(void *arg)
     }
 }
 
+/* Keeps the stream busy. */
+static void pour(struct io_stream *stream)
+{
+    static const uint8_t water[POUR_LEN];
+    while (io_queued(stream) < sizeof water && io_send(stream, water, sizeof water) == 0)
+        ;
+}
+
 static void on_sent(void *arg)
 {
-    (void)arg;
+    struct phone *phone = arg;
+    if (phone->pours == PHONE_POURS_UP)
+        pour(phone->stream);
 }
 
 static void on_failed(void *arg, int error)
@@ -111,6 +125,26 @@ void phone_say(struct phone *phone)
     sim_process_call(phone->process, do_say, phone);
 }
 
+static void do_pour(struct io_loop *loop, void *arg)
+{
+    struct phone *phone = arg;
+    uint8_t way = (uint8_t)phone->pours;
+    (void)loop;
+    if (phone->state == PHONE_TALKS && io_send(phone->stream, &way, 1) == 0)
+        on_sent(phone);
+}
+
+void phone_pour(struct phone *phone, enum phone_pours way)
+{
+    phone->pours = way;
+    sim_process_call(phone->process, do_pour, phone);
+}
+
+uint64_t phone_poured(const struct phone *phone, const struct booth *booth)
+{
+    return phone->poured + booth->poured;
+}
+
 static void do_hang_up(struct io_loop *loop, void *arg)
 {
     struct phone *phone = arg;
@@ -140,6 +174,7 @@ struct answer {
     struct booth *booth;
     struct io_stream *stream;
     size_t hello_left;
+    enum phone_pours pours;
 };
 
 static void answer_over(struct answer *answer)
@@ -157,7 +192,23 @@ static bool answer_to(struct answer *answer, const uint8_t *bytes, size_t len)
     answer->hello_left -= hello;
     if (greets && io_send(answer->stream, &answer->booth->number, 1) != 0)
         return false;
-    return len == hello || io_send(answer->stream, bytes + hello, len - hello) == 0;
+    bytes += hello;
+    len -= hello;
+    if (len > 0 && bytes[0] >= PHONE_POURS_UP && answer->pours == PHONE_TALKS_ONLY)
+        answer->pours = (enum phone_pours)bytes[0];
+    if (answer->pours == PHONE_POURS_UP)
+        answer->booth->poured += len;
+    if (answer->pours == PHONE_POURS_DOWN)
+        pour(answer->stream);
+    return answer->pours != PHONE_TALKS_ONLY || len == 0 ||
+           io_send(answer->stream, bytes, len) == 0;
+}
+
+static void answer_sent(void *arg)
+{
+    const struct answer *answer = arg;
+    if (answer->pours == PHONE_POURS_DOWN)
+        pour(answer->stream);
 }
 
 static void answer_readable(void *arg)
@@ -182,7 +233,7 @@ static void answer_failed(void *arg, int error)
 }
 
 static const struct io_stream_handler answer_handler = {
-    .readable = answer_readable, .sent = on_sent, .failed = answer_failed};
+    .readable = answer_readable, .sent = answer_sent, .failed = answer_failed};
 
 static void accepted(void *arg, struct io_stream *stream)
 {

@@ -24,5 +24,6 @@ extern const struct scenario scenario_hostile;
 extern const struct scenario scenario_reconnect;
 extern const struct scenario scenario_storm;
 extern const struct scenario scenario_supersede;
+extern const struct scenario scenario_stall;
 
 #endif

@@ -135,6 +135,15 @@ struct transfer *transfer_new_slow(struct transfers *transfers, const struct ser
     return transfer;
 }
 
+bool transfer_naps(struct transfer *transfer, struct io_timer *timer)
+{
+    if (transfer->nap_ms == 0 || sim_now_us(transfer->transfers->world) < transfer->nap_from_us)
+        return false;
+    io_timer_set_in(timer, transfer->nap_ms);
+    transfer->nap_ms = 0;
+    return true;
+}
+
 static void must_be_refused(const struct transfer *transfer)
 {
     if (transfer->refusal_got != transfer->service->refusal_len)

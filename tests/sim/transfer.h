@@ -60,6 +60,8 @@ struct transfer {
     uint64_t down_sent;
     uint64_t down_got;
     size_t refusal_got;
+    uint64_t nap_from_us; /* from then on its receiver does not read, for nap_ms; 0 = never */
+    uint64_t nap_ms;
     bool slow;     /* the caller reads a little at a time, and naps */
     bool answered; /* an answerer has read the header */
     enum transfer_state caller;
@@ -76,6 +78,9 @@ struct transfer *transfer_new(struct transfers *transfers, const struct service 
 /* One that the caller reads slowly: what the other side sends in time has to wait for it. */
 struct transfer *transfer_new_slow(struct transfers *transfers, const struct service *service,
                                    uint64_t down_len);
+
+/* True when its receiver shall not read now; the timer is set to when it shall. */
+bool transfer_naps(struct transfer *transfer, struct io_timer *timer);
 
 /* Fails the world unless the transfer came through from the first to the last byte. */
 void transfer_must_be_complete(const struct transfer *transfer);
