@@ -87,5 +87,8 @@ extern const struct command command_token_show;
 extern const struct command command_check;
 extern const struct command command_status;
 extern const struct command command_demo;
+extern const struct command command_send;
+extern const struct command command_receive;
+extern const struct command command_passwd;
 
 #endif

@@ -44,6 +44,7 @@ const struct option_spec service_options[] = {
 struct service {
     const struct command *command;
     const struct service_role *role;
+    bool (*failed)(void *running); /* NULL = it ends when it is told to */
     const struct options *flags;
     struct options options; /* flags and file together */
     struct io_loop *loop;
@@ -321,6 +322,9 @@ static int run_role(struct service *service)
         return command_failed(service->command, "%s", why);
     }
     int status = run_started(service);
+    if (status == EXIT_FINE && service->failed != NULL && service->failed(service->running)) {
+        status = EXIT_FAILED;
+    }
     service->role->free(service->running);
     return status;
 }
@@ -345,7 +349,13 @@ static int prepare(struct service *service)
 int service_run(const struct command *command, const struct service_role *role,
                 const struct options *flags)
 {
-    struct service service = {.command = command, .role = role, .flags = flags};
+    return service_run_finite(command, role, NULL, flags);
+}
+
+int service_run_finite(const struct command *command, const struct service_role *role,
+                       bool (*failed)(void *running), const struct options *flags)
+{
+    struct service service = {.command = command, .role = role, .failed = failed, .flags = flags};
     service.files = io_process_raise_files();
     int status = prepare(&service);
     if (status == EXIT_FINE) {

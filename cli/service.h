@@ -30,4 +30,8 @@ struct service_role {
 int service_run(const struct command *command, const struct service_role *role,
                 const struct options *flags);
 
+/* The same for a role that may end by itself; failed(running) says then whether it has failed. */
+int service_run_finite(const struct command *command, const struct service_role *role,
+                       bool (*failed)(void *running), const struct options *flags);
+
 #endif

@@ -1,0 +1,421 @@
+#include "roles/transfer/inbox.h"
+
+#include "base/encode.h"
+
+#include <sodium.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static const char part_prefix[] = ".adit-part-";
+
+enum {
+    PATH_ROOM = SODIUMTCP_NAME_MAX + 64, /* a name, or the part of one */
+    PART_HASH_LEN = 16,
+    HASH_STEP = 256 * 1024,
+};
+
+struct announced {
+    struct sodiumtcp_item item; /* without name */
+    char *path;
+    bool whole; /* offered is the finished file, not a part */
+};
+
+struct inbox {
+    struct io_disk *disk;
+    struct io_dir *directory;
+    const char *name;
+    struct io_file *pipe;
+    unsigned umask;
+    bool taken; /* the one stream of `name` or `pipe` */
+    struct announced ring[SODIUMTCP_ASKED_MAX];
+    /* The item that was started: */
+    struct announced *open;
+    struct io_file *file;
+    bool keep_whole; /* it was there already: nothing is written */
+    uint64_t position;
+    uint8_t *scratch;
+};
+
+/* ---- Steps ---- */
+
+struct inbox_step *inbox_step_new(enum inbox_type type, uint32_t number,
+                                  const struct sodiumtcp_item *item)
+{
+    size_t name_len = item == NULL ? 0 : item->name.len;
+    struct inbox_step *step = malloc(sizeof(*step) + name_len);
+    if (step == NULL)
+        return NULL;
+    *step = (struct inbox_step){.type = type, .number = number};
+    if (item != NULL) {
+        step->item = *item;
+        step->item.name.bytes = (const uint8_t *)(step + 1);
+        if (name_len > 0)
+            memcpy(step + 1, item->name.bytes, name_len);
+    }
+    return step;
+}
+
+void inbox_step_free(struct inbox_step *step)
+{
+    if (step == NULL)
+        return;
+    free(step->bytes);
+    free(step);
+}
+
+/* ---- Failures ---- */
+
+static enum sodiumtcp_code code_of(int error)
+{
+    switch (error) {
+    case IO_E_NO_SPACE:
+        return SODIUMTCP_CODE_NO_SPACE;
+    case IO_E_DENIED:
+        return SODIUMTCP_CODE_PERMISSION;
+    case IO_E_READ_ONLY:
+        return SODIUMTCP_CODE_READ_ONLY;
+    case IO_E_KIND:
+    case IO_E_EXISTS:
+    case IO_E_IN_USE:
+        return SODIUMTCP_CODE_IN_THE_WAY;
+    case IO_E_TOO_LARGE:
+        return SODIUMTCP_CODE_NAME;
+    case IO_E_NOT_FOUND:
+    case IO_E_RESET:
+    case IO_E_OTHER:
+        return SODIUMTCP_CODE_IO;
+    default:
+        return SODIUMTCP_CODE_OTHER;
+    }
+}
+
+static bool fail(struct inbox_failure *failure, uint32_t number, enum sodiumtcp_code code,
+                 const char *path, const char *text)
+{
+    char shown[160];
+    text_escape(path, strlen(path), shown, sizeof(shown));
+    failure->number = number;
+    failure->code = code;
+    snprintf(failure->text, sizeof(failure->text), "%s%s%s", shown, shown[0] == '\0' ? "" : ": ",
+             text);
+    return false;
+}
+
+static bool io_failed(struct inbox_failure *failure, uint32_t number, const char *path, int error)
+{
+    return fail(failure, number, code_of(error), path,
+                error == IO_E_IN_USE ? "another transfer is writing it" : io_error_text(error));
+}
+
+/* ---- Names ---- */
+
+/* The path of a name, and whether no part of another file can be meant. */
+static bool path_of(struct sodiumtcp_name name, char path[PATH_ROOM])
+{
+    char component[SODIUMTCP_COMPONENT_MAX + 1];
+    size_t len;
+    size_t at = 0;
+    path[0] = '\0';
+    while ((len = sodiumtcp_name_next(&name, component)) > 0) {
+        if (strncmp(component, part_prefix, strlen(part_prefix)) == 0)
+            return false;
+        at += (size_t)snprintf(path + at, PATH_ROOM - at, "%s%s", at == 0 ? "" : "/", component);
+    }
+    return true;
+}
+
+/* Length of the directory in a path, its slash included. */
+static size_t home_len(const char *path)
+{
+    const char *slash = strrchr(path, '/');
+    return slash == NULL ? 0 : (size_t)(slash - path) + 1;
+}
+
+static void part_of(const char *path, char part[PATH_ROOM])
+{
+    uint8_t hash[PART_HASH_LEN];
+    char text[2 * PART_HASH_LEN + 1];
+    size_t home = home_len(path);
+    crypto_generichash(hash, sizeof(hash), (const uint8_t *)path + home, strlen(path + home), NULL,
+                       0);
+    hex_encode(hash, sizeof(hash), text);
+    snprintf(part, PATH_ROOM, "%.*s%s%s", (int)home, path, part_prefix, text);
+}
+
+static int sync_home(struct inbox *inbox, const char *path)
+{
+    char home[PATH_ROOM];
+    size_t len = home_len(path);
+    snprintf(home, sizeof(home), "%.*s", len == 0 ? 0 : (int)len - 1, path);
+    return io_dir_sync(inbox->directory, home);
+}
+
+/* ---- Hashing what is there ---- */
+
+/* BLAKE2b-256 over the first `length` bytes; IO_E_OTHER where there are fewer. */
+static int hash_file(struct inbox *inbox, struct io_file *file, uint64_t length,
+                     uint8_t hash[SODIUMTCP_HASH_LEN])
+{
+    crypto_generichash_state state;
+    uint64_t at = 0;
+    if (inbox->scratch == NULL)
+        inbox->scratch = malloc(HASH_STEP);
+    if (inbox->scratch == NULL)
+        return IO_E_NO_MEMORY;
+    crypto_generichash_init(&state, NULL, 0, SODIUMTCP_HASH_LEN);
+    while (at < length) {
+        size_t step = length - at < HASH_STEP ? (size_t)(length - at) : HASH_STEP;
+        ssize_t got = io_file_read_at(file, inbox->scratch, step, at);
+        if (got != (ssize_t)step)
+            return got < 0 ? (int)got : IO_E_OTHER;
+        crypto_generichash_update(&state, inbox->scratch, step);
+        at += step;
+    }
+    crypto_generichash_final(&state, hash, SODIUMTCP_HASH_LEN);
+    return 0;
+}
+
+/* Offers the file at path if it is one of 1 to max bytes. False: there is no such. */
+static bool offer_file(struct inbox *inbox, const char *path, uint64_t min, uint64_t max,
+                       struct inbox_step *step)
+{
+    int error = 0;
+    struct io_stat stat;
+    struct io_file *file = io_file_open(inbox->directory, path, &error);
+    if (file == NULL)
+        return false;
+    bool there = io_file_stat(file, &stat) == 0 && stat.size >= min && stat.size <= max &&
+                 stat.size > 0 && hash_file(inbox, file, stat.size, step->hash) == 0;
+    io_file_close(file);
+    if (there) {
+        step->verdict = SODIUMTCP_PART_THERE;
+        step->length = stat.size;
+    }
+    return there;
+}
+
+/* ---- BEGIN ---- */
+
+static void offer(struct inbox *inbox, struct announced *announced, struct inbox_step *step)
+{
+    struct io_stat stat;
+    char part[PATH_ROOM];
+    uint64_t size = announced->item.size;
+    step->verdict = SODIUMTCP_NOTHING_THERE;
+    if (inbox->pipe != NULL)
+        return;
+    if (announced->item.exists == SODIUMTCP_SKIP) {
+        if (io_dir_stat(inbox->directory, announced->path, &stat) == 0)
+            step->verdict = SODIUMTCP_LEAVE_IT;
+        return;
+    }
+    part_of(announced->path, part);
+    if (!offer_file(inbox, part, 1, size, step))
+        announced->whole = offer_file(inbox, announced->path, size, size, step);
+}
+
+/* Made for this user alone at first; its mode comes when it is full. */
+static bool make_directory(struct inbox *inbox, const struct announced *announced, uint32_t number,
+                           struct inbox_failure *failure)
+{
+    const struct sodiumtcp_item *item = &announced->item;
+    const struct io_attributes attributes = {
+        .has_mode = item->has_mode,
+        .has_mtime = item->has_mtime,
+        .mode = item->mode & ~inbox->umask,
+        .mtime_s = item->mtime_s,
+        .mtime_ns = item->mtime_ns,
+    };
+    struct io_stat stat;
+    int error = io_dir_make(inbox->directory, announced->path, 0700);
+    if (error == 0) {
+        error = sync_home(inbox, announced->path);
+    } else if (error == IO_E_EXISTS) {
+        error = io_dir_stat(inbox->directory, announced->path, &stat);
+        if (error == 0 && stat.kind != IO_KIND_DIRECTORY)
+            error = IO_E_KIND;
+    }
+    if (error == 0 && (attributes.has_mode || attributes.has_mtime))
+        error = io_dir_set(inbox->directory, announced->path, &attributes);
+    if (error == 0)
+        error = io_dir_sync(inbox->directory, announced->path);
+    return error == 0 || io_failed(failure, number, announced->path, error);
+}
+
+/* The one item that has a place of its own; false where it is another kind or a second one. */
+static const char *refuse_place(struct inbox *inbox, const struct sodiumtcp_item *item)
+{
+    if (inbox->name == NULL && inbox->pipe == NULL)
+        return item->name.len == 0 ? "it has no name, and this receiver takes named ones alone"
+                                   : NULL;
+    if (item->kind == SODIUMTCP_DIRECTORY || inbox->taken)
+        return "this receiver takes one stream or file alone";
+    inbox->taken = true;
+    return NULL;
+}
+
+static bool begin(struct inbox *inbox, struct inbox_step *step, struct inbox_failure *failure)
+{
+    struct announced *announced = &inbox->ring[step->number % SODIUMTCP_ASKED_MAX];
+    char path[PATH_ROOM];
+    bool named = path_of(step->item.name, path);
+    const char *refused = refuse_place(inbox, &step->item);
+    if (inbox->name != NULL)
+        snprintf(path, sizeof(path), "%s", inbox->name);
+    else if (!named)
+        refused = "this name is kept for parts of files";
+    if (refused != NULL)
+        return fail(failure, step->number, SODIUMTCP_CODE_NAME, path, refused);
+    free(announced->path);
+    *announced = (struct announced){.item = step->item, .path = strdup(path)};
+    announced->item.name = (struct sodiumtcp_name){0};
+    if (announced->path == NULL)
+        return io_failed(failure, step->number, path, IO_E_NO_MEMORY);
+    if (step->item.kind == SODIUMTCP_DIRECTORY)
+        return make_directory(inbox, announced, step->number, failure);
+    if (step->item.exists != SODIUMTCP_REPLACE)
+        offer(inbox, announced, step);
+    return true;
+}
+
+/* ---- START, data, END ---- */
+
+static bool start(struct inbox *inbox, struct inbox_step *step, struct inbox_failure *failure)
+{
+    struct announced *announced = &inbox->ring[step->number % SODIUMTCP_ASKED_MAX];
+    char part[PATH_ROOM];
+    int error = 0;
+    inbox->open = announced;
+    inbox->position = step->length;
+    inbox->keep_whole = announced->whole && step->length > 0;
+    if (inbox->keep_whole || inbox->pipe != NULL)
+        return true;
+    part_of(announced->path, part);
+    inbox->file = io_file_create(inbox->directory, part, &error);
+    if (inbox->file != NULL)
+        error = io_file_truncate(inbox->file, step->length);
+    return error == 0 || io_failed(failure, step->number, announced->path, error);
+}
+
+static bool write_bytes(struct inbox *inbox, const struct inbox_step *step,
+                        struct inbox_failure *failure)
+{
+    int error;
+    if (inbox->pipe != NULL)
+        error = io_file_write_next(inbox->pipe, step->bytes, step->len);
+    else if (inbox->file == NULL)
+        error = IO_E_OTHER; /* the engine lets no byte behind a whole file */
+    else
+        error = io_file_write_at(inbox->file, step->bytes, step->len, inbox->position);
+    inbox->position += step->len;
+    return error == 0 || io_failed(failure, step->number, inbox->open->path, error);
+}
+
+/* The finished part, to stable storage and to its place. */
+static int settle(struct inbox *inbox, const struct announced *announced)
+{
+    const struct sodiumtcp_item *item = &announced->item;
+    const struct io_attributes attributes = {
+        .has_mode = true,
+        .has_mtime = item->has_mtime,
+        .mode = (item->has_mode ? item->mode : 0666U) & ~inbox->umask,
+        .mtime_s = item->mtime_s,
+        .mtime_ns = item->mtime_ns,
+    };
+    char part[PATH_ROOM];
+    if (inbox->keep_whole)
+        return io_dir_set(inbox->directory, announced->path, &attributes);
+    part_of(announced->path, part);
+    int error = io_file_set(inbox->file, &attributes);
+    if (error == 0)
+        error = io_file_sync(inbox->file);
+    if (error == 0)
+        error = io_dir_rename(inbox->directory, part, announced->path);
+    return error == 0 ? sync_home(inbox, announced->path) : error;
+}
+
+static bool verify(struct inbox *inbox, const struct inbox_step *step,
+                   struct inbox_failure *failure)
+{
+    uint8_t hash[SODIUMTCP_HASH_LEN];
+    const char *path = inbox->open->path;
+    struct io_file *file = inbox->file;
+    int error = 0;
+    if (inbox->keep_whole)
+        file = io_file_open(inbox->directory, path, &error);
+    if (error == 0)
+        error = hash_file(inbox, file, step->length, hash);
+    if (inbox->keep_whole)
+        io_file_close(file);
+    if (error != 0)
+        return io_failed(failure, step->number, path, error);
+    return memcmp(hash, step->hash, sizeof(hash)) == 0 ||
+           fail(failure, step->number, SODIUMTCP_CODE_NOT_VERIFIED, path,
+                "what was read back is not what was sent");
+}
+
+static bool end(struct inbox *inbox, struct inbox_step *step, struct inbox_failure *failure)
+{
+    const struct announced *announced = inbox->open;
+    bool good = true;
+    uint8_t status = step->status;
+    if (status == SODIUMTCP_COMPLETE_HASHED && inbox->pipe == NULL)
+        good = verify(inbox, step, failure);
+    if (good && status != SODIUMTCP_ABANDONED && inbox->pipe == NULL) {
+        int error = settle(inbox, announced);
+        good = error == 0 || io_failed(failure, step->number, announced->path, error);
+    }
+    io_file_close(inbox->file);
+    inbox->file = NULL;
+    inbox->open = NULL;
+    step->status = status == SODIUMTCP_ABANDONED ? SODIUMTCP_NOT_KEPT
+                   : status == SODIUMTCP_COMPLETE_HASHED && inbox->pipe == NULL
+                       ? SODIUMTCP_KEPT_VERIFIED
+                       : SODIUMTCP_KEPT;
+    if (status == SODIUMTCP_ABANDONED)
+        step->length = 0;
+    return good;
+}
+
+bool inbox_do(struct inbox *inbox, struct inbox_step *step, struct inbox_failure *failure)
+{
+    switch (step->type) {
+    case INBOX_BEGIN:
+        return begin(inbox, step, failure);
+    case INBOX_START:
+        return start(inbox, step, failure);
+    case INBOX_WRITE:
+        return write_bytes(inbox, step, failure);
+    case INBOX_END:
+        return end(inbox, step, failure);
+    }
+    return false;
+}
+
+/* ---- Life ---- */
+
+struct inbox *inbox_new(struct io_disk *disk, const struct inbox_config *config)
+{
+    struct inbox *inbox = calloc(1, sizeof(*inbox));
+    if (inbox == NULL)
+        return NULL;
+    inbox->disk = disk;
+    inbox->directory = config->directory;
+    inbox->name = config->name;
+    inbox->pipe = config->pipe;
+    inbox->umask = config->umask;
+    return inbox;
+}
+
+void inbox_free(struct inbox *inbox)
+{
+    if (inbox == NULL)
+        return;
+    for (size_t i = 0; i < SODIUMTCP_ASKED_MAX; i++)
+        free(inbox->ring[i].path);
+    io_file_close(inbox->file);
+    io_dir_close(inbox->directory);
+    free(inbox->scratch);
+    free(inbox);
+}

@@ -1,0 +1,591 @@
+#include "roles/transfer/receiving.h"
+
+#include "base/encode.h"
+#include "base/map.h"
+#include "io/log.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { SMALL_CHUNK = 4096 };
+
+static const char welcome[] = "Welcome.";
+
+/* ---- Steps of the disk ---- */
+
+static void run_steps(struct receiving *receiving);
+
+static void push(struct receiving *receiving, struct inbox_step *step)
+{
+    if (step == NULL) {
+        wire_fail(&receiving->wire, io_error_text(IO_E_NO_MEMORY));
+        return;
+    }
+    *receiving->waiting.end = step;
+    receiving->waiting.end = &step->next;
+    receiving->waiting.count++;
+}
+
+static void drop_steps(struct steps *steps)
+{
+    while (steps->first != NULL) {
+        struct inbox_step *step = steps->first;
+        steps->first = step->next;
+        inbox_step_free(step);
+    }
+    *steps = (struct steps){.end = &steps->first};
+}
+
+static struct inbox_step *last_step(struct receiving *receiving)
+{
+    return receiving->waiting.count == 0
+               ? NULL
+               : container_of(receiving->waiting.end, struct inbox_step, next);
+}
+
+/* ---- Chunks ---- */
+
+/* As large as what can come, so that many small items take little memory. */
+static struct inbox_step *new_chunk(struct receiving *receiving)
+{
+    struct inbox_step *step = inbox_step_new(INBOX_WRITE, 0, NULL);
+    if (step == NULL)
+        return NULL;
+    uint64_t left = receiving->item_left;
+    step->room = left < INBOX_CHUNK ? (size_t)left : INBOX_CHUNK;
+    if (step->room < SMALL_CHUNK)
+        step->room = SMALL_CHUNK;
+    if (step->room == INBOX_CHUNK && receiving->spares > 0)
+        step->bytes = receiving->spare[--receiving->spares];
+    else
+        step->bytes = malloc(step->room);
+    if (step->bytes != NULL)
+        return step;
+    inbox_step_free(step);
+    return NULL;
+}
+
+static void give_back(struct receiving *receiving, struct inbox_step *step)
+{
+    if (step->room == INBOX_CHUNK && receiving->spares < RECEIVING_SPARE_MAX) {
+        receiving->spare[receiving->spares++] = step->bytes;
+        step->bytes = NULL;
+    }
+    inbox_step_free(step);
+}
+
+/* The chunk that the next bytes of the open item go to; NULL = there is none open. */
+static struct inbox_step *chunk(struct receiving *receiving, size_t least)
+{
+    struct inbox_step *last = last_step(receiving);
+    if (last != NULL && last->type == INBOX_WRITE && last->room - last->len >= least)
+        return last;
+    struct inbox_step *step = new_chunk(receiving);
+    push(receiving, step);
+    return step;
+}
+
+static uint8_t *on_lend(void *arg, size_t *room)
+{
+    struct receiving *receiving = arg;
+    if (receiving->item_left == 0 || receiving->failed)
+        return NULL;
+    size_t least = receiving->item_left < SODIUMTCP_BLOCK_MAX ? (size_t)receiving->item_left
+                                                              : SODIUMTCP_BLOCK_MAX;
+    struct inbox_step *step = chunk(receiving, least);
+    *room = step == NULL ? 0 : step->room - step->len;
+    return step == NULL ? NULL : step->bytes + step->len;
+}
+
+/* Streams were written to nobody's end: what fills a disk is counted before it gets there. */
+static void stop(struct receiving *receiving, const struct inbox_failure *failure)
+{
+    struct receive *receive = receiving->receive;
+    char name[4 * SODIUMTCP_CREDENTIAL_MAX + 1];
+    if (receiving->failed)
+        return;
+    receiving->failed = true;
+    drop_steps(&receiving->waiting);
+    text_escape(receiving->user, strlen(receiving->user), name, sizeof(name));
+    log_event(receive->loop, LOG_ERROR, "stopped", "\"%s\" cannot go on: %s", name, failure->text);
+    if (receiving->extension) {
+        long n = sodiumtcp_stop(receiving->wire.session, failure->number, failure->code,
+                                failure->text, receiving->wire.out);
+        if (wire_send(&receiving->wire, n))
+            wire_finish(&receiving->wire);
+        return;
+    }
+    wire_fail(&receiving->wire, "it could not be kept");
+}
+
+static void on_data(struct receiving *receiving, const struct sodiumtcp_event *event)
+{
+    struct inbox_step *step = event->len == 0 ? NULL : chunk(receiving, event->len);
+    receiving->received += event->len;
+    if (receiving->size_max > 0 && receiving->received > receiving->size_max) {
+        struct inbox_failure failure = {.number = SODIUMTCP_NO_ITEM, .code = SODIUMTCP_CODE_QUOTA};
+        snprintf(failure.text, sizeof(failure.text), "more than the %llu bytes that are allowed",
+                 (unsigned long long)receiving->size_max);
+        stop(receiving, &failure);
+        return;
+    }
+    if (event->len == 0) {
+        sodiumtcp_written(receiving->wire.session, 0);
+        return;
+    }
+    if (step == NULL)
+        return;
+    if (event->data != step->bytes + step->len)
+        memcpy(step->bytes + step->len, event->data, event->len);
+    step->len += event->len;
+    if (receiving->item_left != UINT64_MAX)
+        receiving->item_left -= event->len;
+}
+
+/* ---- Answers ---- */
+
+static void acknowledge(struct receiving *receiving)
+{
+    struct wire *wire = &receiving->wire;
+    while (wire_has_room(wire) && !receiving->failed) {
+        size_t at = receiving->acked % SODIUMTCP_UNACKED_MAX;
+        if (!receiving->items[at].done)
+            return;
+        long n = sodiumtcp_ack(wire->session, receiving->acked, receiving->items[at].status,
+                               receiving->items[at].length, wire->out);
+        /* An item is over only when those before it are. */
+        if (n == SODIUMTCP_E_CALL || !wire_send(wire, n))
+            return;
+        receiving->items[at].done = false;
+        receiving->acked++;
+        receiving->receive->counter_items++;
+    }
+}
+
+static void item_done(struct receiving *receiving, uint32_t number, uint8_t status, uint64_t length)
+{
+    size_t at = number % SODIUMTCP_UNACKED_MAX;
+    receiving->items[at].done = true;
+    receiving->items[at].status = status;
+    receiving->items[at].length = length;
+}
+
+static void begun(struct receiving *receiving, const struct inbox_step *step)
+{
+    struct wire *wire = &receiving->wire;
+    if (step->item.kind == SODIUMTCP_DIRECTORY) {
+        item_done(receiving, step->number, SODIUMTCP_KEPT, 0);
+    } else if (step->item.exists != SODIUMTCP_REPLACE) {
+        if (step->verdict == SODIUMTCP_LEAVE_IT)
+            item_done(receiving, step->number, SODIUMTCP_SKIPPED, 0);
+        if (receiving->extension)
+            wire_send(wire, sodiumtcp_offer(wire->session, step->number, step->verdict,
+                                            step->length, step->hash, wire->out));
+    }
+}
+
+static void step_done(struct receiving *receiving, struct inbox_step *step)
+{
+    switch (step->type) {
+    case INBOX_BEGIN:
+        begun(receiving, step);
+        break;
+    case INBOX_START:
+        break;
+    case INBOX_WRITE:
+        sodiumtcp_written(receiving->wire.session, step->len);
+        receiving->receive->counter_bytes += step->len;
+        break;
+    case INBOX_END:
+        if (receiving->extension)
+            item_done(receiving, step->number, step->status, step->length);
+        break;
+    }
+}
+
+/* ---- The helper pool ---- */
+
+static void work(void *arg)
+{
+    struct receiving *receiving = arg;
+    for (struct inbox_step *step = receiving->busy; step != NULL; step = step->next) {
+        if (!inbox_do(receiving->inbox, step, &receiving->failure)) {
+            receiving->undone = step;
+            return;
+        }
+    }
+}
+
+static void end_connection(struct receiving *receiving);
+
+static void worked(struct io_loop *loop, void *arg)
+{
+    (void)loop;
+    struct receiving *receiving = arg;
+    struct inbox_step *step = receiving->busy;
+    bool failed = receiving->undone != NULL;
+    bool live = !receiving->ended && !receiving->wire.over;
+    receiving->busy = NULL;
+    while (step != NULL) {
+        struct inbox_step *done = step;
+        if (step == receiving->undone) {
+            receiving->undone = NULL;
+            live = false;
+        }
+        if (live && !receiving->failed)
+            step_done(receiving, step);
+        step = step->next;
+        give_back(receiving, done);
+    }
+    if (failed)
+        stop(receiving, &receiving->failure);
+    if (receiving->ended) {
+        end_connection(receiving);
+        return;
+    }
+    acknowledge(receiving);
+    wire_flush(&receiving->wire);
+    run_steps(receiving);
+    /* Public mode: the engine may have waited for room. */
+    wire_again(&receiving->wire);
+}
+
+/* A batch of what waits, so that many small steps need few turns. */
+static void run_steps(struct receiving *receiving)
+{
+    struct steps *waiting = &receiving->waiting;
+    size_t bytes = 0;
+    size_t count = 0;
+    if (receiving->busy != NULL || waiting->first == NULL)
+        return;
+    struct inbox_step *last = waiting->first;
+    for (struct inbox_step *step = waiting->first; step != NULL; step = step->next) {
+        /* The chunk that the next bytes go to stays. */
+        if (step->type == INBOX_WRITE && step->len == 0 && step->next == NULL)
+            break;
+        last = step;
+        bytes += step->len;
+        if (++count >= INBOX_BATCH_STEPS || bytes >= INBOX_BATCH_BYTES)
+            break;
+    }
+    if (count == 0)
+        return;
+    receiving->busy = waiting->first;
+    waiting->first = last->next;
+    waiting->count -= count;
+    if (waiting->first == NULL)
+        waiting->end = &waiting->first;
+    last->next = NULL;
+    int error = io_submit(receiving->receive->loop, work, worked, receiving);
+    if (error == 0)
+        return;
+    last->next = waiting->first;
+    waiting->first = receiving->busy;
+    waiting->count += count;
+    if (last->next == NULL)
+        waiting->end = &last->next;
+    receiving->busy = NULL;
+    wire_fail(&receiving->wire, io_error_text(error));
+}
+
+/* ---- Events ---- */
+
+static void let_in(void *arg, const struct user *user, struct io_dir *directory)
+{
+    struct receiving *receiving = arg;
+    struct receive *receive = receiving->receive;
+    int error = 0;
+    receiving->request = NULL;
+    if (user == NULL) {
+        sodiumtcp_refuse(receiving->wire.session);
+        wire_fail(&receiving->wire, "refused");
+        return;
+    }
+    receiving->unauthenticated = false;
+    receive->unauthenticated--;
+    memcpy(receiving->user, user->name, sizeof(receiving->user));
+    receiving->size_max = user->size_max;
+    struct inbox_config config = {
+        .directory = directory, .name = receive->file_name, .umask = receive->config.umask};
+    if (receive->file_name != NULL) {
+        io_dir_close(directory);
+        config.directory = io_dir_enter(receive->home, "", &error);
+    }
+    if (receive->piped && receive->pipe_taken) {
+        io_dir_close(config.directory);
+        wire_fail(&receiving->wire, "another stream is under way");
+        return;
+    }
+    if (receive->piped) {
+        const char *into = receive->config.into;
+        struct io_disk *disk = io_disk(receive->loop);
+        receiving->pipe = strcmp(into, "-") == 0
+                              ? io_file_open_standard(disk, IO_PIPE_WRITE, &error)
+                              : io_file_open_pipe(disk, into, IO_PIPE_WRITE, &error);
+        config.pipe = receiving->pipe;
+        receive->pipe_taken = receiving->pipe != NULL;
+    }
+    if (error == 0)
+        receiving->inbox = inbox_new(io_disk(receive->loop), &config);
+    if (receiving->inbox == NULL) {
+        io_dir_close(config.directory);
+        wire_fail(&receiving->wire, io_error_text(error == 0 ? IO_E_NO_MEMORY : error));
+        return;
+    }
+    error = sodiumtcp_accept(receiving->wire.session, welcome, io_now_ms(receive->loop));
+    if (error != 0) {
+        wire_fail(&receiving->wire, sodiumtcp_error_text(error));
+        return;
+    }
+    wire_flush(&receiving->wire);
+    wire_again(&receiving->wire);
+}
+
+static void on_login(struct receiving *receiving, const struct sodiumtcp_login *login)
+{
+    struct receive *receive = receiving->receive;
+    receiving->request = gate_ask(receive->gate, &receiving->from, login, let_in, receiving);
+    if (receiving->request == NULL)
+        wire_fail(&receiving->wire, "too many logins wait");
+}
+
+/* A public client's one stream, as if it had been announced. */
+static void begin_public(struct receiving *receiving)
+{
+    const struct sodiumtcp_item item = {.kind = SODIUMTCP_STREAM, .size = SODIUMTCP_SIZE_UNKNOWN};
+    if (receiving->receive->file_name == NULL && !receiving->receive->piped) {
+        wire_fail(&receiving->wire,
+                  "a public client sends no file name, and --into is a directory");
+        return;
+    }
+    push(receiving, inbox_step_new(INBOX_BEGIN, 0, &item));
+    push(receiving, inbox_step_new(INBOX_START, 0, NULL));
+    receiving->item_left = UINT64_MAX;
+}
+
+static void on_ready(struct receiving *receiving, const struct sodiumtcp_event *event)
+{
+    char name[4 * SODIUMTCP_CREDENTIAL_MAX + 1];
+    char from[IP_TEXT_MAX];
+    receiving->extension = event->extension;
+    ip_format(&receiving->from, from);
+    text_escape(receiving->user, strlen(receiving->user), name, sizeof(name));
+    log_event(receiving->receive->loop, LOG_INFO, "client", "\"%s\" sends from %s, %s", name, from,
+              event->extension ? "adit/1" : "public protocol");
+    if (!event->extension)
+        begin_public(receiving);
+}
+
+static void on_begin(struct receiving *receiving, const struct sodiumtcp_event *event)
+{
+    receiving->sizes[event->number % SODIUMTCP_ASKED_MAX] = event->item.size;
+    push(receiving, inbox_step_new(INBOX_BEGIN, event->number, &event->item));
+}
+
+static void on_start(struct receiving *receiving, const struct sodiumtcp_event *event)
+{
+    struct inbox_step *step = inbox_step_new(INBOX_START, event->number, NULL);
+    if (step != NULL)
+        step->length = event->length;
+    push(receiving, step);
+    uint64_t size = receiving->sizes[event->number % SODIUMTCP_ASKED_MAX];
+    receiving->item_left = size == SODIUMTCP_SIZE_UNKNOWN ? size : size - event->length;
+}
+
+static void on_end(struct receiving *receiving, const struct sodiumtcp_event *event)
+{
+    struct inbox_step *last = last_step(receiving);
+    receiving->item_left = 0;
+    /* The last chunk of an item waits for no more. */
+    if (last != NULL && last->type == INBOX_WRITE && last->len > 0 && last->len < last->room) {
+        uint8_t *smaller = realloc(last->bytes, last->len);
+        last->bytes = smaller == NULL ? last->bytes : smaller;
+        last->room = last->len;
+    }
+    struct inbox_step *step = inbox_step_new(INBOX_END, event->number, NULL);
+    if (step != NULL) {
+        step->status = event->status;
+        step->length = event->length;
+        if (event->hash != NULL)
+            memcpy(step->hash, event->hash, sizeof(step->hash));
+    }
+    push(receiving, step);
+}
+
+static void on_error(struct receiving *receiving, const struct sodiumtcp_event *event)
+{
+    char text[2 * SODIUMTCP_ERROR_TEXT_MAX];
+    text_escape(event->text, event->len, text, sizeof(text));
+    log_event(receiving->receive->loop, LOG_WARN, "stopped", "the client stopped: %s", text);
+    receiving->failed = true;
+    wire_finish(&receiving->wire);
+}
+
+static void on_event(void *arg, const struct sodiumtcp_event *event)
+{
+    struct receiving *receiving = arg;
+    if (receiving->failed)
+        return;
+    switch (event->type) {
+    case SODIUMTCP_LOGIN:
+        on_login(receiving, event->login);
+        break;
+    case SODIUMTCP_READY:
+        on_ready(receiving, event);
+        break;
+    case SODIUMTCP_BEGIN:
+        on_begin(receiving, event);
+        break;
+    case SODIUMTCP_START:
+        on_start(receiving, event);
+        break;
+    case SODIUMTCP_DATA:
+        on_data(receiving, event);
+        break;
+    case SODIUMTCP_END:
+        on_end(receiving, event);
+        break;
+    case SODIUMTCP_FINISH:
+        receiving->input_ended = true;
+        break;
+    case SODIUMTCP_ERROR:
+        on_error(receiving, event);
+        break;
+    default:
+        break;
+    }
+}
+
+static void on_room(void *arg)
+{
+    struct receiving *receiving = arg;
+    if (receiving->extension)
+        acknowledge(receiving);
+    wire_flush(&receiving->wire);
+    run_steps(receiving);
+    if (receiving->extension && receiving->input_ended &&
+        sodiumtcp_session_over(receiving->wire.session))
+        wire_finish(&receiving->wire);
+}
+
+/* ---- The end ---- */
+
+static void free_receiving(struct receiving *receiving)
+{
+    if (receiving->request != NULL)
+        gate_cancel(receiving->request);
+    if (receiving->unauthenticated)
+        receiving->receive->unauthenticated--;
+    wire_clear(&receiving->wire);
+    drop_steps(&receiving->waiting);
+    inbox_free(receiving->inbox);
+    if (receiving->pipe != NULL)
+        receiving->receive->pipe_taken = false;
+    io_file_close(receiving->pipe);
+    for (size_t i = 0; i < receiving->spares; i++)
+        free(receiving->spare[i]);
+    list_remove(&receiving->node);
+    free(receiving);
+}
+
+static void log_end(struct receiving *receiving, bool done)
+{
+    char name[4 * SODIUMTCP_CREDENTIAL_MAX + 1];
+    char from[IP_TEXT_MAX];
+    ip_format(&receiving->from, from);
+    text_escape(receiving->user, strlen(receiving->user), name, sizeof(name));
+    if (done)
+        log_event(receiving->receive->loop, LOG_INFO, "done",
+                  "\"%s\" from %s is done: %u items, %llu bytes received", name, from,
+                  receiving->acked, (unsigned long long)receiving->received);
+    else if (receiving->inbox != NULL && !receiving->failed)
+        log_event(receiving->receive->loop, LOG_WARN, "lost",
+                  "lost \"%s\" from %s: %s; what came of a file is kept for the next time", name,
+                  from, receiving->why == NULL ? "it closed the connection" : receiving->why);
+    else if (receiving->inbox == NULL)
+        log_event(receiving->receive->loop, LOG_WARN, "closed", "%s: %s", from,
+                  receiving->why == NULL ? "it closed the connection" : receiving->why);
+}
+
+/* The wire is over, and nothing of it is at the helper pool. */
+static void end_connection(struct receiving *receiving)
+{
+    struct receive *receive = receiving->receive;
+    /* What came is written, whatever happened then: there the next time goes on. */
+    run_steps(receiving);
+    if (receiving->busy != NULL)
+        return;
+    bool public_end = !receiving->extension && receiving->input_ended && !receiving->failed;
+    bool done = receiving->extension
+                    ? receiving->input_ended && receiving->why == NULL && !receiving->failed &&
+                          sodiumtcp_session_over(receiving->wire.session)
+                    : public_end;
+    bool begun = receiving->inbox != NULL;
+    log_end(receiving, done);
+    free_receiving(receiving);
+    receive_gone(receive, begun, done);
+}
+
+static void on_ended(void *arg, const char *why, bool closed)
+{
+    struct receiving *receiving = arg;
+    receiving->ended = true;
+    receiving->why = why;
+    /* Public mode: the end of the connection between two PDUs is the end of the stream. */
+    if (why == NULL && closed && !receiving->extension && receiving->inbox != NULL &&
+        !receiving->failed) {
+        struct sodiumtcp_event end = {.status = SODIUMTCP_COMPLETE, .length = receiving->received};
+        receiving->input_ended = receiving->item_left > 0;
+        if (receiving->input_ended)
+            on_end(receiving, &end);
+    }
+    if (receiving->pipe != NULL && !receiving->input_ended)
+        io_file_interrupt(receiving->pipe);
+    if (receiving->busy == NULL)
+        end_connection(receiving);
+}
+
+static const struct wire_handler wire_handler = {
+    .event = on_event, .lend = on_lend, .room = on_room, .ended = on_ended};
+
+void receiving_start(struct receive *receive, struct io_stream *stream)
+{
+    struct receiving *receiving = calloc(1, sizeof(*receiving));
+    struct sodiumtcp_session *session = NULL;
+    const struct sodiumtcp_options options = {.window = receive->config.window,
+                                              .public_only = receive->config.public_only};
+    if (receiving == NULL || sodiumtcp_server_new(receive->context, &receive->config.pair, &options,
+                                                  io_now_ms(receive->loop), &session) != 0) {
+        free(receiving);
+        io_abort(stream);
+        return;
+    }
+    receiving->receive = receive;
+    receiving->from = io_stream_peer(stream).ip;
+    receiving->waiting.end = &receiving->waiting.first;
+    if (!wire_init(&receiving->wire, receive->loop, stream, session, false, &wire_handler,
+                   receiving)) {
+        free(receiving);
+        return;
+    }
+    list_append(&receive->connections, &receiving->node);
+    receive->count++;
+    receive->counter_connections++;
+    receive->unauthenticated++;
+    receiving->unauthenticated = true;
+}
+
+void receiving_stop(struct receiving *receiving)
+{
+    if (receiving->extension && !receiving->failed && !receiving->wire.over) {
+        const struct inbox_failure failure = {.number = SODIUMTCP_NO_ITEM,
+                                              .code = SODIUMTCP_CODE_STOPPED,
+                                              .text = "the receiver was stopped"};
+        stop(receiving, &failure);
+    } else {
+        wire_fail(&receiving->wire, "stopped");
+    }
+    if (receiving->pipe != NULL)
+        io_file_interrupt(receiving->pipe);
+}
