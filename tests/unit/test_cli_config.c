@@ -262,10 +262,11 @@ static void anchors_aliases_and_tags_are_refused(void **state)
                           "f:3:10: workers: \"x\" is no whole number\n");
     assert_mistakes("role: *nowhere\n",
                     "f:1:7: an alias (*) is not possible here: write the value out\n");
-    assert_mistakes("&a\nrole: *a\n",
-                    "f:1:1: an anchor (&) is not possible here: write the value out\n"
-                    "f:1:1: role: found a mapping where a value was expected: serve, publish or master\n"
-                    "f:2:7: an alias (*) is not possible here: write the value out\n");
+    assert_mistakes(
+        "&a\nrole: *a\n",
+        "f:1:1: an anchor (&) is not possible here: write the value out\n"
+        "f:1:1: role: found a mapping where a value was expected: serve, publish or master\n"
+        "f:2:7: an alias (*) is not possible here: write the value out\n");
 }
 
 static void a_file_is_one_mapping_in_one_document(void **state)
