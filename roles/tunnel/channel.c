@@ -122,18 +122,46 @@ static void measure_backlog(struct tunnel_channel *channel)
         keep_budget(channel->tunnel->hub);
 }
 
+/* IO_AGAIN: what came with the reset was not told yet. */
+static bool may_have_bytes(struct io_stream *stream)
+{
+    uint8_t byte;
+    ssize_t got = io_read(stream, &byte, 1);
+
+    return got == IO_AGAIN || (got == 1 && io_unread(stream, &byte, 1) == IO_OK);
+}
+
+/*
+ * The channel's stream takes no more. A service that answers before it has read everything, and
+ * closes, resets the connection: its answer is there and still goes to the other side.
+ */
+static void stream_failed(struct tunnel_channel *channel, int error)
+{
+    if (error != IO_E_RESET || !may_have_bytes(channel->stream)) {
+        channel_end(channel, true);
+        return;
+    }
+    channel->deaf = true;
+    snitun_channel_ready(channel->snitun);
+    tunnel_want_pump(channel->tunnel);
+}
+
 void channel_received(struct tunnel_channel *channel, const uint8_t *bytes, size_t len)
 {
-    bool taken;
+    int error = IO_OK;
 
     touch(channel);
     channel->received += len;
-    if (channel->stream != NULL)
-        taken = io_send(channel->stream, bytes, len) == IO_OK;
-    else
-        taken = chain_append(&channel->waiting, &channel->tunnel->hub->pool, bytes, len);
-    if (taken)
+    if (channel->stream == NULL) {
+        if (!chain_append(&channel->waiting, &channel->tunnel->hub->pool, bytes, len))
+            error = IO_E_NO_MEMORY;
+    } else if (!channel->deaf) {
+        error = io_send(channel->stream, bytes, len);
+    }
+    if (error == IO_OK)
         measure_backlog(channel);
+    else if (channel->stream != NULL)
+        stream_failed(channel, error);
     else
         channel_end(channel, true);
 }
@@ -182,8 +210,7 @@ static void on_sent(void *arg)
 
 static void on_failed(void *arg, int error)
 {
-    (void)error;
-    channel_end(arg, true);
+    stream_failed(arg, error);
 }
 
 static const struct io_stream_handler stream_handler = {

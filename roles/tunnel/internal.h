@@ -15,6 +15,7 @@ struct tunnel {
     struct list in_hub;
     struct list channels; /* the one idle for longest first */
     size_t channel_count;
+    size_t channels_max;
     struct io_timer timer;
     struct io_task pump;
     uint64_t wake_at_ms;
@@ -44,6 +45,7 @@ struct tunnel_channel {
     uint64_t received;
     uint64_t sent;
     size_t backlog;
+    bool deaf; /* the stream takes no more, but has bytes that came before its reset */
 };
 
 /* Something is to be sent or told: runs the pump at the end of the round. */

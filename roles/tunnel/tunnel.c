@@ -133,8 +133,11 @@ static void on_timer(void *arg)
 
 static void on_opened(struct tunnel *tunnel, const struct snitun_event *event)
 {
-    struct tunnel_channel *channel = channel_new(tunnel, event->channel, &event->caller);
+    struct tunnel_channel *channel = NULL;
 
+    /* The session forgets those that the other side closed; here they may still be connecting. */
+    if (tunnel->channel_count < tunnel->channels_max)
+        channel = channel_new(tunnel, event->channel, &event->caller);
     if (channel == NULL) {
         snitun_channel_close(event->channel);
         return;
@@ -349,6 +352,8 @@ struct tunnel *tunnel_new(struct tunnel_hub *hub, struct io_stream *stream, enum
     tunnel->wake_at_ms = UINT64_MAX;
     tunnel->batch_max = WIRE_FULL;
     tunnel->channel_idle_ms = options->channel_idle_ms;
+    tunnel->channels_max =
+        options->snitun.channels_max == 0 ? SNITUN_CHANNELS_MAX : options->snitun.channels_max;
     list_init(&tunnel->channels);
     list_init(&tunnel->in_hub);
     list_append(&hub->tunnels, &tunnel->in_hub);

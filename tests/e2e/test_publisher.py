@@ -52,23 +52,60 @@ def test_an_endpoint_that_refuses_closes_the_channel_alone(programs):
     closed.close()
 
 
-def test_an_endpoint_that_is_silent_is_given_up(programs):
+@pytest.fixture
+def silent():
+    """The address of an endpoint that does not even answer a SYN."""
     full = socket.socket()
     full.bind(("127.0.0.1", 0))
     full.listen(0)
     waiting = []
-    for _ in range(3):  # fills the backlog, so that a further SYN gets no answer
+    for _ in range(3):  # fills the backlog
         sock = socket.socket()
         sock.setblocking(False)
         sock.connect_ex(full.getsockname())
         waiting.append(sock)
-    publisher = Publisher(programs, "--endpoint-timeout", "500ms",
-                          to=f"127.0.0.1:{full.getsockname()[1]}")
+    yield f"127.0.0.1:{full.getsockname()[1]}"
+    for sock in [*waiting, full]:
+        sock.close()
+
+
+def test_an_endpoint_that_is_silent_is_given_up(silent, programs):
+    publisher = Publisher(programs, "--endpoint-timeout", "500ms", to=silent)
     channel = publisher.mux.open(bytes(4))
     publisher.mux.receive_flag(CLOSE, channel)
     publisher.mux.ping()
-    for sock in [*waiting, full]:
-        sock.close()
+
+
+def test_channels_that_were_closed_while_they_connect_count_too(silent, programs):
+    publisher = Publisher(programs, "--channels", "20", to=silent)
+    mux = publisher.mux
+    for _ in range(50):
+        channel = mux.open(bytes(4))
+        mux.send(channel, DATA, b"for later")
+        mux.send(channel, CLOSE)
+    mux.ping()
+    assert len(programs.status(publisher.process)["channels"]) == 20
+
+
+@pytest.mark.parametrize("more", [4, 16 << 20])
+def test_an_answer_before_all_was_read_is_delivered(programs, more):
+    """The service closes with unread bytes: its answer is there when the reset is noticed."""
+    publisher = Publisher(programs, cipher="aes-cbc")
+    channel, service = publisher.open()
+    answer = b"too large." * 5000
+    publisher.mux.send(channel, DATA, bytes(4 << 20))
+    publisher.mux.ping()
+    publisher.process.signal(signal.SIGSTOP)
+    service.send(answer)
+    service.close()
+    sending = in_thread(publisher.mux.send, channel, DATA, bytes(more))
+    if more < 1000:
+        sending.finish()
+    publisher.process.signal(signal.SIGCONT)
+    assert publisher.mux.receive_data(channel, len(answer)) == answer
+    publisher.mux.receive_flag(CLOSE, channel)
+    sending.finish()
+    publisher.check()
 
 
 def test_an_endpoint_that_resets_mid_stream_closes_its_channel_alone(programs):
