@@ -32,6 +32,24 @@ static void post_to_all(struct server *server, enum order order)
         io_post_message(server->workers[i].loop, &server->workers[i].orders[order]);
 }
 
+static void close_listeners(struct server *server)
+{
+    for (size_t i = 0; i < server->listener_count; i++)
+        io_listener_close(server->listeners[i]);
+    server->listener_count = 0;
+}
+
+/* What the workers share must stay until each has opened: they are told to stop after that. */
+static void begin_to_stop(struct server *server)
+{
+    close_listeners(server);
+    post_to_all(server, ORDER_STOP);
+    if (server->cut)
+        post_to_all(server, ORDER_CUT);
+    else
+        io_timer_set_in(&server->drain_end, server->settings->drain_ms);
+}
+
 static void log_ready(struct server *server)
 {
     char list[512] = "";
@@ -56,6 +74,10 @@ void server_worker_ready(struct io_loop *loop, void *arg)
     (void)loop;
     if (++server->workers_ready < server->worker_count)
         return;
+    if (server->stopping) {
+        begin_to_stop(server);
+        return;
+    }
     for (unsigned i = 0; i < server->worker_count; i++) {
         if (server->workers[i].failure == IO_OK)
             continue;
@@ -149,13 +171,6 @@ static int listen_on_all(struct server *server, const struct server_config *conf
     return 0;
 }
 
-static void close_listeners(struct server *server)
-{
-    for (size_t i = 0; i < server->listener_count; i++)
-        io_listener_close(server->listeners[i]);
-    server->listener_count = 0;
-}
-
 static bool make_tables(struct server *server)
 {
     uint8_t seed[16];
@@ -164,7 +179,9 @@ static bool make_tables(struct server *server)
     server->hosts = hosts_new(seed, on_name_lost, server);
     server->quota = quota_new(seed);
     server->replay = replay_new(seed);
-    return server->hosts != NULL && server->quota != NULL && server->replay != NULL;
+    server->revoked = revoked_new(seed);
+    return server->hosts != NULL && server->quota != NULL && server->replay != NULL &&
+           server->revoked != NULL;
 }
 
 /* Starts the workers; those that run already when one cannot be started are stopped again. */
@@ -198,9 +215,30 @@ static void cut(void *arg)
     struct server *server = arg;
 
     /* Nothing begins on a worker that stops: once is enough. */
-    if (!server->cut)
+    if (!server->cut && server->workers_ready == server->worker_count)
         post_to_all(server, ORDER_CUT);
     server->cut = true;
+}
+
+/* A worker that cannot be told for lack of memory is told after the next answer. */
+static void on_learnt(void *arg)
+{
+    struct server *server = arg;
+
+    if (revoked_count(server->revoked) == 0)
+        return;
+    for (unsigned i = 0; i < server->worker_count; i++)
+        (void)io_post(server->workers[i].loop, peer_end_revoked, &server->workers[i]);
+}
+
+static int prepare_changes(struct server *server, const struct server_config *config, char *why,
+                           size_t why_len)
+{
+    if (config->master_url == NULL)
+        return 0;
+    server->changes =
+        changes_new(server->loop, config, server->revoked, on_learnt, server, why, why_len);
+    return server->changes == NULL ? -1 : 0;
 }
 
 struct server *server_start(struct io_loop *loop, const struct server_config *config,
@@ -220,9 +258,11 @@ struct server *server_start(struct io_loop *loop, const struct server_config *co
         goto err_memory;
     io_timer_init(&server->drain_end, loop, cut, server);
     server->settings = snapshot_new(loop, config, server->worker_count, why, why_len);
-    if (server->settings == NULL || listen_on_all(server, config, why, why_len) != 0 ||
+    if (server->settings == NULL || prepare_changes(server, config, why, why_len) != 0 ||
+        listen_on_all(server, config, why, why_len) != 0 ||
         start_workers(server, why, why_len) != 0)
         goto err;
+    changes_start(server->changes);
     return server;
 
 err_memory:
@@ -283,11 +323,12 @@ void server_stop(struct server *server)
         return;
     }
     server->stopping = true;
+    changes_free(server->changes);
+    server->changes = NULL;
     log_event(server->loop, LOG_INFO, "stopping", "closing within %u ms",
               server->settings->drain_ms);
-    close_listeners(server);
-    post_to_all(server, ORDER_STOP);
-    io_timer_set_in(&server->drain_end, server->settings->drain_ms);
+    if (server->workers_ready == server->worker_count)
+        begin_to_stop(server);
 }
 
 void server_free(struct server *server)
@@ -304,6 +345,8 @@ void server_free(struct server *server)
     hosts_free(server->hosts);
     quota_free(server->quota);
     replay_free(server->replay);
+    changes_free(server->changes);
+    revoked_free(server->revoked);
     snapshot_unref(server->settings);
     free(server);
 }

@@ -108,6 +108,20 @@ def test_a_second_signal_ends_at_once(programs):
     assert tunnel.publisher.running()
 
 
+@pytest.mark.threads
+def test_a_signal_before_the_workers_are_ready_ends_the_server(programs):
+    """It waits from the start, and is the first thing that the server sees."""
+    first = ("import os, signal, sys\n"
+             "signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})\n"
+             "os.kill(os.getpid(), signal.SIGTERM)\n"
+             "os.execv(sys.argv[1], sys.argv[1:])")
+    process = programs.python("-c", first, adit_path(), "serve", "--listen", "127.0.0.1:0",
+                              "--fernet-key-file", programs.key_file, "--workers", "32",
+                              "--control", "none", *(["--user", "root"] if not os.getuid() else []))
+    assert process.wait_exit() == 0, process.log()
+    assert process.matches("stopped: all") and not process.matches("ready:"), process.log()
+
+
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_a_publisher_ends_with_0(programs, number):
     tunnel = Tunnel(programs)
