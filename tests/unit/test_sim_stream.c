@@ -105,6 +105,42 @@ static void a_closed_stream_still_sends_what_was_queued(void **state)
     assert_true(pair.far.ended);
 }
 
+struct watcher {
+    uint64_t conn;
+    size_t seen;
+    uint8_t bytes[SIDE_KEEP_MAX];
+};
+
+static void collect(void *arg, const struct sim_sight *sight)
+{
+    struct watcher *watcher = arg;
+    struct addr far = io_stream_local(pair.far.stream);
+    if (!addr_equal(&sight->to, &far) || watcher->seen + sight->len > sizeof watcher->bytes)
+        return;
+    assert_true(watcher->seen == 0 || watcher->conn == sight->conn);
+    watcher->conn = sight->conn;
+    memcpy(watcher->bytes + watcher->seen, sight->bytes, sight->len);
+    watcher->seen += sight->len;
+}
+
+static void a_watcher_sees_every_byte_once_also_after_losses(void **state)
+{
+    (void)state;
+    struct watcher watcher = {0};
+    sim_watch(pair.world, collect, &watcher);
+    side_send(&pair, &pair.near, "abc", 3);
+    pair_run_ms(&pair, 100);
+    sim_host_set_holes(pair.hosts[0], true, false);
+    side_send(&pair, &pair.near, "def", 3);
+    pair_run_ms(&pair, 1000);
+    assert_int_equal(watcher.seen, 3);
+    sim_host_set_holes(pair.hosts[0], false, false);
+    pair_run_ms(&pair, 5000);
+    assert_int_equal(watcher.seen, 6);
+    assert_memory_equal(watcher.bytes, "abcdef", 6);
+    sim_watch(pair.world, NULL, NULL);
+}
+
 static void drop_closed(struct io_loop *loop, void *arg)
 {
     const size_t *queued = arg;
@@ -325,6 +361,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(bytes_without_a_reader_make_one_event_until_there_are_more,
                                         setup, teardown),
         cmocka_unit_test_setup_teardown(a_closed_stream_still_sends_what_was_queued, setup,
+                                        teardown),
+        cmocka_unit_test_setup_teardown(a_watcher_sees_every_byte_once_also_after_losses, setup,
                                         teardown),
         cmocka_unit_test_setup_teardown(a_closed_stream_that_holds_much_can_be_dropped, setup,
                                         teardown),
