@@ -119,8 +119,37 @@ static const struct option_spec specs[] = {
      .help = "Bytes that may wait in queues, all workers together; beyond it the greediest "
              "connection is closed. 0 is a quarter of the memory of the "
              "machine or of the control group."},
+    {.name = "master",
+     .value = "URL",
+     .kind = OPTION_TEXT,
+     .help = "The session master that is asked what was revoked: https://HOST[:PORT], or http:// "
+             "on this machine. A disabled or removed host loses its tunnel. While the master does "
+             "not answer, nothing changes."},
+    {.name = "server-key-file",
+     .value = "FILE",
+     .kind = OPTION_SECRET,
+     .help = "What adit host add-server printed, needed with --master. Mode 0640 or less."},
+    {.name = "master-ca",
+     .value = "FILE",
+     .kind = OPTION_FILE,
+     .help = "The master's certificate must be signed by one of these, PEM. Default: the "
+             "authorities of the system."},
+    {.name = "master-interval",
+     .value = "DURATION",
+     .kind = OPTION_DURATION,
+     .min = 1000,
+     .max = HOUR_MS,
+     .fallback = "30s",
+     .help = "How often the master is asked."},
     {.name = NULL},
 };
+
+static const char *contradiction(const struct options *options)
+{
+    return options_count(options, "master") == options_count(options, "server-key-file")
+               ? NULL
+               : "--master and --server-key-file belong together";
+}
 
 static void limits_of(const struct options *options, struct server_limits *limits)
 {
@@ -189,6 +218,10 @@ static bool config_of(const struct options *options, struct server_config *confi
     }
     config->drain_ms = (uint32_t)options_number(options, "drain");
     limits_of(options, &config->limits);
+    config->master_url = options_text(options, "master");
+    config->server_key_file = options_text(options, "server-key-file");
+    config->master_ca_file = options_text(options, "master-ca");
+    config->master_interval_ms = (uint32_t)options_number(options, "master-interval");
     return true;
 }
 
@@ -257,5 +290,6 @@ const struct command command_serve = {
                "/etc/adit/fernet.key \\\n"
                "      --route www.example.org=127.0.0.1:8443\n",
     .table = {specs, service_options},
+    .contradiction = contradiction,
     .run = run,
 };

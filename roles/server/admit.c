@@ -1,6 +1,7 @@
 #include "roles/server/internal.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 /* One peer more or less is not worth a way to another worker. */
 enum { PEERS_UNEVEN = 1 };
@@ -86,11 +87,35 @@ err_count:
     return false;
 }
 
+static bool name_is_revoked(struct revoked *revoked, const char *name, double valid_s)
+{
+    char normal[HOSTNAME_MAX + 1];
+
+    return hostname_normalise(name, strlen(name), normal) && revoked_has(revoked, normal, valid_s);
+}
+
+static bool is_revoked(const struct server *server, const struct snitun_token *token)
+{
+    bool found = name_is_revoked(server->revoked, token->hostname, token->valid);
+
+    for (size_t i = 0; i < token->alias_count && !found; i++)
+        found = name_is_revoked(server->revoked, token->aliases[i], token->valid);
+    return found;
+}
+
 void admit_client(struct server_worker *worker, struct io_stream *stream, const struct addr *source,
                   struct snitun_token *token, struct ticket *ticket)
 {
     struct server_worker *best = emptiest(worker);
 
+    if (is_revoked(worker->server, token)) {
+        server_refused(worker, REFUSED_REVOKED, &source->ip, "the token of %s was revoked",
+                       token->hostname);
+        io_close(stream);
+        ticket_give_back(worker, ticket);
+        snitun_token_clear(token);
+        return;
+    }
     if (token->keys.cipher == SNITUN_AES_GCM &&
         !replay_first_use(worker->server->replay, token->keys.aes_key, token->valid,
                           io_wall_s(worker->loop))) {

@@ -13,9 +13,11 @@
 #include "adit/proxyheader.h"
 #include "adit/snitun_token.h"
 #include "base/list.h"
+#include "roles/server/changes.h"
 #include "roles/server/hosts.h"
 #include "roles/server/quota.h"
 #include "roles/server/replay.h"
+#include "roles/server/revoked.h"
 #include "roles/server/server.h"
 #include "roles/server/slots.h"
 #include "roles/tunnel/tunnel.h"
@@ -43,6 +45,7 @@ enum refusal {
     REFUSED_TOKEN,
     REFUSED_TOKEN_EXPIRED,
     REFUSED_KEY_USED, /* aes-gcm, second use */
+    REFUSED_REVOKED,
     REFUSED_CHALLENGE,
     REFUSED_CALLER,  /* outside the peer's whitelist */
     REFUSED_TIMEOUT, /* before authentication */
@@ -162,6 +165,8 @@ struct server {
     struct hosts *hosts;
     struct quota *quota;
     struct replay *replay;
+    struct revoked *revoked;
+    struct changes *changes; /* NULL without a session master */
     uint64_t started_ms;
     struct io_timer drain_end;
     bool stopping;
@@ -244,6 +249,8 @@ void peer_begin(struct server_worker *worker, struct io_stream *stream, const st
 void peer_join(struct server_peer *peer, struct io_stream *device, const struct addr *caller);
 void peer_name_lost(struct server_peer *peer, const char *name);
 void peer_clock_set_all(struct server_worker *worker); /* expiry is at another time now */
+/* Ends the peers whose tokens were revoked; posted to the worker's loop. */
+void peer_end_revoked(struct io_loop *loop, void *worker);
 void peer_drain_all(struct server_worker *worker);
 void peer_end_all(struct server_worker *worker);
 json_t *peer_status(struct server_peer *peer);

@@ -330,6 +330,30 @@ void peer_end_all(struct server_worker *worker)
         end(container_of(worker->peers.next, struct server_peer, link), "the server is stopping");
 }
 
+static bool is_revoked(const struct server_peer *peer)
+{
+    for (size_t i = 0; i < peer->name_count; i++) {
+        if (revoked_has(peer->worker->server->revoked, peer->names[i], peer->valid_s))
+            return true;
+    }
+    return false;
+}
+
+void peer_end_revoked(struct io_loop *loop, void *arg)
+{
+    struct server_worker *worker = arg;
+    struct list *next;
+
+    (void)loop;
+    for (struct list *p = worker->peers.next; p != &worker->peers; p = next) {
+        struct server_peer *peer = container_of(p, struct server_peer, link);
+
+        next = p->next;
+        if (is_revoked(peer))
+            end(peer, "its token was revoked");
+    }
+}
+
 struct server_peer *peer_first(struct server_worker *worker)
 {
     return list_empty(&worker->peers) ? NULL

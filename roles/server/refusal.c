@@ -14,6 +14,7 @@ static const char *const names[REFUSALS] = {
     [REFUSED_TOKEN] = "refused-token",
     [REFUSED_TOKEN_EXPIRED] = "refused-token-expired",
     [REFUSED_KEY_USED] = "refused-key-used",
+    [REFUSED_REVOKED] = "refused-revoked",
     [REFUSED_CHALLENGE] = "refused-challenge",
     [REFUSED_CALLER] = "refused-caller",
     [REFUSED_TIMEOUT] = "refused-timeout",

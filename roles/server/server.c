@@ -179,7 +179,9 @@ static bool make_tables(struct server *server)
     server->hosts = hosts_new(seed, on_name_lost, server);
     server->quota = quota_new(seed);
     server->replay = replay_new(seed);
-    return server->hosts != NULL && server->quota != NULL && server->replay != NULL;
+    server->revoked = revoked_new(seed);
+    return server->hosts != NULL && server->quota != NULL && server->replay != NULL &&
+           server->revoked != NULL;
 }
 
 /* Starts the workers; those that run already when one cannot be started are stopped again. */
@@ -218,6 +220,27 @@ static void cut(void *arg)
     server->cut = true;
 }
 
+/* A worker that cannot be told for lack of memory is told after the next answer. */
+static void on_learnt(void *arg)
+{
+    struct server *server = arg;
+
+    if (revoked_count(server->revoked) == 0)
+        return;
+    for (unsigned i = 0; i < server->worker_count; i++)
+        (void)io_post(server->workers[i].loop, peer_end_revoked, &server->workers[i]);
+}
+
+static int prepare_changes(struct server *server, const struct server_config *config, char *why,
+                           size_t why_len)
+{
+    if (config->master_url == NULL)
+        return 0;
+    server->changes =
+        changes_new(server->loop, config, server->revoked, on_learnt, server, why, why_len);
+    return server->changes == NULL ? -1 : 0;
+}
+
 struct server *server_start(struct io_loop *loop, const struct server_config *config,
                             void (*stopped)(void *arg), void *arg, char *why, size_t why_len)
 {
@@ -235,9 +258,11 @@ struct server *server_start(struct io_loop *loop, const struct server_config *co
         goto err_memory;
     io_timer_init(&server->drain_end, loop, cut, server);
     server->settings = snapshot_new(loop, config, server->worker_count, why, why_len);
-    if (server->settings == NULL || listen_on_all(server, config, why, why_len) != 0 ||
+    if (server->settings == NULL || prepare_changes(server, config, why, why_len) != 0 ||
+        listen_on_all(server, config, why, why_len) != 0 ||
         start_workers(server, why, why_len) != 0)
         goto err;
+    changes_start(server->changes);
     return server;
 
 err_memory:
@@ -298,6 +323,8 @@ void server_stop(struct server *server)
         return;
     }
     server->stopping = true;
+    changes_free(server->changes);
+    server->changes = NULL;
     log_event(server->loop, LOG_INFO, "stopping", "closing within %u ms",
               server->settings->drain_ms);
     if (server->workers_ready == server->worker_count)
@@ -318,6 +345,8 @@ void server_free(struct server *server)
     hosts_free(server->hosts);
     quota_free(server->quota);
     replay_free(server->replay);
+    changes_free(server->changes);
+    revoked_free(server->revoked);
     snapshot_unref(server->settings);
     free(server);
 }

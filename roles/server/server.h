@@ -46,6 +46,11 @@ struct server_config {
     size_t route_count;
     uint32_t drain_ms;
     struct server_limits limits;
+    /* Of a session master that is asked what was revoked; none of it is reloaded: */
+    const char *master_url; /* as io_http_url_check() wants it, or NULL */
+    const char *server_key_file;
+    const char *master_ca_file; /* trusted instead of the system's authorities, or NULL */
+    uint32_t master_interval_ms;
 };
 
 struct server;
