@@ -2,19 +2,36 @@
 
 #include "support.h"
 
-#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
-bool link_start(struct link *link, struct snitun_channel *channel, const char *endpoint)
+static struct link links[LINKS_MAX];
+
+void links_init(void)
 {
-    int fd = dial(endpoint, true);
-    if (fd < 0)
-        return false;
+    for (int i = 0; i < LINKS_MAX; i++)
+        links[i].fd = -1;
+}
+
+void links_open(struct snitun_channel *channel, const char *endpoint)
+{
+    struct link *link = links;
+    while (link < links + LINKS_MAX && link->fd >= 0)
+        link++;
+    int fd = link < links + LINKS_MAX ? dial(endpoint, true) : -1;
+    if (fd < 0) {
+        snitun_channel_close(channel);
+        return;
+    }
     *link = (struct link){.channel = channel, .fd = fd};
     snitun_channel_set_user(channel, link);
-    return true;
+}
+
+void links_end(void)
+{
+    for (int i = 0; i < LINKS_MAX; i++)
+        link_end(&links[i]);
 }
 
 void link_end(struct link *link)
@@ -51,12 +68,6 @@ void link_closed(struct link *link)
         link_end(link);
 }
 
-short link_events(const struct link *link)
-{
-    bool listen = link->channel != NULL && !link->readable;
-    return (short)((listen ? POLLIN : 0) | (link->queued > 0 ? POLLOUT : 0));
-}
-
 static void link_drain(struct link *link)
 {
     ssize_t sent = send_some(link->fd, link->queue, link->queued);
@@ -76,7 +87,7 @@ static void link_drain(struct link *link)
         snitun_channel_backlog(link->channel, link->queued);
 }
 
-void link_serve(struct link *link, short happened)
+static void link_serve(struct link *link, short happened)
 {
     if (link->queued > 0 && happened & (POLLOUT | POLLHUP | POLLERR))
         link_drain(link);
@@ -84,4 +95,21 @@ void link_serve(struct link *link, short happened)
         link->readable = true;
         snitun_channel_ready(link->channel); /* it is read when its turn comes */
     }
+}
+
+void links_ask(struct pollfd *fds)
+{
+    for (int i = 0; i < LINKS_MAX; i++) {
+        const struct link *link = &links[i];
+        bool listen = link->channel != NULL && !link->readable;
+        short events = (short)((listen ? POLLIN : 0) | (link->queued > 0 ? POLLOUT : 0));
+        /* Who is asked for nothing is left out: poll() would tell of a hang-up in any case. */
+        fds[i] = (struct pollfd){events != 0 ? link->fd : -1, events, 0};
+    }
+}
+
+void links_serve(const struct pollfd *fds)
+{
+    for (int i = 0; i < LINKS_MAX; i++)
+        link_serve(&links[i], fds[i].revents);
 }

@@ -4,32 +4,17 @@
  *     cc *.c $(pkg-config --cflags --libs adit-snitun) -o publisher
  *     ./publisher CREDENTIAL SERVER-HOST:PORT ENDPOINT-ADDRESS:PORT
  *
- * The engine is used in this file and in link.c; support.c is what it needs of the machine.
+ * The engine is used in this file and in link.c; support.c is what a device has of its own.
  */
 #include "link.h"
 #include "support.h"
 
-#include <poll.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
-enum { LINKS_MAX = 256 };
-
-static struct link links[LINKS_MAX];
-static const char *endpoint;
-
-static void open_link(struct snitun_channel *channel)
-{
-    struct link *link = links;
-    while (link < links + LINKS_MAX && link->fd >= 0)
-        link++;
-    if (link == links + LINKS_MAX || !link_start(link, channel, endpoint))
-        snitun_channel_close(channel);
-}
-
 /* Bytes from the server. 0 or an error. */
-static int receive(struct snitun_session *session, const uint8_t *in, size_t len)
+static int receive(struct snitun_session *session, const uint8_t *in, size_t len, const char *to)
 {
     struct snitun_event event;
     do {
@@ -42,7 +27,7 @@ static int receive(struct snitun_session *session, const uint8_t *in, size_t len
         if (event.type == SNITUN_ESTABLISHED)
             fprintf(stderr, "publisher: connected\n");
         else if (event.type == SNITUN_OPENED)
-            open_link(event.channel);
+            links_open(event.channel, to);
         else if (event.type == SNITUN_DATA)
             link_deliver(snitun_channel_user(event.channel), event.data, event.len);
         else if (event.type == SNITUN_CLOSED)
@@ -81,54 +66,43 @@ static long next_bytes(struct snitun_session *session, uint8_t *out, size_t room
 }
 
 /* Carries channels until the connection to the server ends, with an error or 0. */
-static int carry(struct snitun_session *session, int server)
+static int carry(struct snitun_session *session, int server, const char *to)
 {
-    static uint8_t in[64 * 1024], out[SNITUN_HEADER_MAX + SNITUN_FRAME_ALONE];
-    size_t out_at = 0, out_len = 0;
-    int64_t written = 0, arrived = 0;
+    static uint8_t in[64 * 1024];
+    struct outlet out = {.fd = server};
     for (;;) {
-        bool sending = out_at < out_len || snitun_wants_to_send(session);
+        bool sending = out.at < out.len || snitun_wants_to_send(session);
         struct pollfd fds[1 + LINKS_MAX] = {{server, sending ? POLLIN | POLLOUT : POLLIN, 0}};
-        for (int i = 0; i < LINKS_MAX; i++) {
-            short events = link_events(&links[i]);
-            fds[1 + i] = (struct pollfd){events != 0 ? links[i].fd : -1, events, 0};
-        }
         uint64_t now = now_ms(), due = snitun_deadline(session);
+        links_ask(fds + 1);
         poll(fds, 1 + LINKS_MAX, due > now ? (int)(due - now) : 0);
-        for (int i = 0; i < LINKS_MAX; i++)
-            link_serve(&links[i], fds[1 + i].revents);
+        links_serve(fds + 1);
 
         int error = snitun_tick(session, now_ms());
         ssize_t got = error < 0 ? 0 : receive_some(server, in, sizeof in);
         if (got > 0)
-            error = receive(session, in, (size_t)got);
+            error = receive(session, in, (size_t)got, to);
         if (error < 0 || got < 0)
             return error;
 
-        if (out_at == out_len) {
-            long len = next_bytes(session, out, sizeof out);
+        if (out.at == out.len) {
+            long len = next_bytes(session, out.bytes, sizeof out.bytes);
             if (len < 0)
                 return (int)len;
-            out_at = 0;
-            out_len = (size_t)len;
+            out.at = 0;
+            out.len = (size_t)len;
         }
-        ssize_t sent = out_at < out_len ? send_some(server, out + out_at, out_len - out_at) : 0;
-        if (sent < 0)
+        if (!outlet_send(&out))
             return 0;
-        out_at += (size_t)sent;
-
         /* Our bytes arrive: the server is alive, however long its pong waits behind them. */
-        written += sent;
-        if (written - unacknowledged(server) > arrived) {
-            arrived = written - unacknowledged(server);
+        if (outlet_progressed(&out))
             snitun_progress(session, now_ms());
-        }
     }
 }
 
 /* One connection. 0 or an error. */
 static int publish(struct snitun_context *context, const struct credential *credential,
-                   const char *where)
+                   const char *where, const char *to)
 {
     const struct snitun_options options = {.channels_max = LINKS_MAX};
     struct snitun_session *session =
@@ -137,9 +111,8 @@ static int publish(struct snitun_context *context, const struct credential *cred
     /* A new socket's buffer takes the whole token. */
     if (session != NULL && server >= 0 &&
         send_some(server, credential->token, strlen(credential->token)) > 0)
-        error = carry(session, server);
-    for (int i = 0; i < LINKS_MAX; i++)
-        link_end(&links[i]);
+        error = carry(session, server, to);
+    links_end();
     snitun_session_free(session);
     if (server >= 0)
         close(server);
@@ -153,17 +126,15 @@ int main(int argc, char **argv)
         fprintf(stderr, "usage: publisher CREDENTIAL SERVER-HOST:PORT ENDPOINT-ADDRESS:PORT\n");
         return 2;
     }
-    endpoint = argv[3];
-    for (int i = 0; i < LINKS_MAX; i++)
-        links[i].fd = -1;
+    links_init();
     struct snitun_context *context = snitun_context_new(random_bytes, NULL);
-    if (context == NULL)
-        return 1;
-    do {
-        int error = publish(context, &credential, argv[2]);
+    while (context != NULL) {
+        int error = publish(context, &credential, argv[2], argv[3]);
         fprintf(stderr, "publisher: %s\n", error < 0 ? snitun_error_text(error) : "disconnected");
+        if (credential.keys.cipher == SNITUN_AES_GCM)
+            break;                           /* such a key is good for one connection */
         sleep((unsigned)(1 + now_ms() % 3)); /* not all devices at once after a restart */
-    } while (credential.keys.cipher != SNITUN_AES_GCM); /* such a key is good for one connection */
+    }
     snitun_context_free(context);
     return 1;
 }

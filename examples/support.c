@@ -114,10 +114,25 @@ ssize_t receive_some(int fd, void *buf, size_t len)
     return got == 0 ? -1 : got;
 }
 
-int unacknowledged(int fd)
+bool outlet_send(struct outlet *outlet)
 {
-    int bytes = 0;
-    return ioctl(fd, SIOCOUTQ, &bytes) == 0 ? bytes : 0;
+    size_t left = outlet->len - outlet->at;
+    ssize_t sent = left > 0 ? send_some(outlet->fd, outlet->bytes + outlet->at, left) : 0;
+    if (sent < 0)
+        return false;
+    outlet->at += (size_t)sent;
+    outlet->sent += sent;
+    return true;
+}
+
+bool outlet_progressed(struct outlet *outlet)
+{
+    int unacknowledged = 0;
+    ioctl(outlet->fd, SIOCOUTQ, &unacknowledged);
+    bool progressed = outlet->sent - unacknowledged > outlet->arrived;
+    if (progressed)
+        outlet->arrived = outlet->sent - unacknowledged;
+    return progressed;
 }
 
 uint64_t now_ms(void)

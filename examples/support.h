@@ -26,8 +26,21 @@ ssize_t send_some(int fd, const void *bytes, size_t len);
 /* What there is to read, 0 when nothing is; -1 when the connection is over, or at its end. */
 ssize_t receive_some(int fd, void *buf, size_t len);
 
-/* Bytes sent that the other side has not acknowledged. */
-int unacknowledged(int fd);
+/* Bytes on their way into a socket. */
+struct outlet {
+    int fd;
+    size_t at;
+    size_t len;
+    int64_t sent;
+    int64_t arrived; /* of those sent, when last looked at */
+    uint8_t bytes[SNITUN_HEADER_MAX + SNITUN_FRAME_ALONE];
+};
+
+/* Sends what the socket takes; false when the connection is over. */
+bool outlet_send(struct outlet *outlet);
+
+/* True when the other side has acknowledged more than when this was last asked. */
+bool outlet_progressed(struct outlet *outlet);
 
 uint64_t now_ms(void);
 int random_bytes(void *arg, void *buf, size_t len);
