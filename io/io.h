@@ -123,6 +123,9 @@ struct io_loop *io_worker_start(struct io_loop *loop, const char *name,
  */
 void io_worker_join(struct io_loop *worker);
 
+/* Says beforehand that a worker will be joined: several then wait for their streams at once. */
+void io_worker_end(struct io_loop *worker);
+
 /*
  * Calls fn(to, arg) on the loop `to`, in the order posted; may be called from any loop. Bounds are
  * the caller's. Returns 0 or IO_E_NO_MEMORY.

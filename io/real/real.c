@@ -173,6 +173,11 @@ static void stop_worker(struct io_loop *worker, void *arg)
     worker->stopping = true;
 }
 
+void io_worker_end(struct io_loop *worker)
+{
+    (void)io_post(worker, stop_worker, NULL); /* without memory it is told when it is joined */
+}
+
 void io_worker_join(struct io_loop *worker)
 {
     struct io_message stop = {.fn = stop_worker};

@@ -278,6 +278,12 @@ void io_worker_join(struct io_loop *worker)
     loop_settle(worker);
 }
 
+/* Joining waits for nobody here. */
+void io_worker_end(struct io_loop *worker)
+{
+    (void)worker;
+}
+
 /* ---- Time and randomness ---- */
 
 double io_wall_s(const struct io_loop *loop)

@@ -9,6 +9,8 @@
 static void join_and_tell(struct server *server)
 {
     for (unsigned i = 0; i < server->worker_count; i++)
+        io_worker_end(server->workers[i].loop);
+    for (unsigned i = 0; i < server->worker_count; i++)
         io_worker_join(server->workers[i].loop);
     server->joined = true;
     log_event(server->loop, LOG_INFO, "stopped", "all connections are closed");

@@ -7,6 +7,7 @@ import resource
 import signal
 import socket
 import stat
+import time
 
 import pytest
 from cryptography.fernet import Fernet
@@ -106,6 +107,28 @@ def test_a_second_signal_ends_at_once(programs):
     mux.wire.close()
     assert server.process.wait_exit() == 0
     assert tunnel.publisher.running()
+
+
+@pytest.mark.slow
+def test_workers_wait_for_their_last_bytes_side_by_side(programs):
+    """Each has a device that does not read what its peer sent: 5 s, and not 5 s a worker."""
+    server = programs.serve("--workers", "6", drain="100ms")
+    devices = []
+    for n in range(12):
+        name = f"house-{n}.example"
+        mux = connect_peer(server.host, server.port, credential(programs.key, name))
+        mux.ping()
+        device = Wire.dial(server.host, server.port, receive_buffer=4096)
+        device.send(client_hello(name))
+        mux.send(mux.receive_flag(1).channel, 2, bytes(8 << 20))
+        mux.ping()
+        devices.append(device)
+    busy = [w for w in programs.status(server.process)["workers"] if w["buffered"]]
+    assert len(busy) >= 4
+    start = time.monotonic()
+    server.process.signal(signal.SIGTERM)
+    assert server.process.wait_exit() == 0
+    assert time.monotonic() - start < 15
 
 
 @pytest.mark.threads
