@@ -79,6 +79,8 @@ struct send {
     const char *read_why;
 
     struct send_progress progress;
+    unsigned unanswered; /* DATA, in public mode */
+    bool said_empty;
 };
 
 static void pump(struct send *send);
@@ -363,6 +365,7 @@ static bool send_bytes(struct send *send)
     if (!wire_send(&send->wire, n))
         return false;
     chunk->at += len;
+    send->unanswered += !send->progress.extension;
     send->progress.bytes += len;
     if (send->config.rate_bytes_per_s > 0)
         send->allowance -= len;
@@ -463,7 +466,14 @@ static bool go_on_public(struct send *send)
         finish(send, "%s", send->broken);
         return false;
     }
-    if (send->progress.answered < send->progress.bytes)
+    /* Without one DATA the receiver does not know that there was a stream. */
+    if (!send->said_empty && send->progress.bytes == 0) {
+        send->said_empty = true;
+        send->unanswered++;
+        return wire_send(&send->wire,
+                         sodiumtcp_data(send->wire.session, send->wire.out, 0, send->wire.out));
+    }
+    if (send->unanswered > 0)
         return false;
     current_over(send);
     send->progress.items = 1;
@@ -536,7 +546,7 @@ static void on_event(void *arg, const struct sodiumtcp_event *event)
         send->progress.items_skipped += event->status == SODIUMTCP_SKIPPED;
         break;
     case SODIUMTCP_ANSWERED:
-        send->progress.answered += event->length;
+        send->unanswered--;
         break;
     case SODIUMTCP_FINISHED:
         finish(send, "%s", "");

@@ -30,12 +30,11 @@ struct send_progress {
     bool extension;
     bool connected;
     bool total_known;
-    uint64_t bytes;    /* sent */
-    uint64_t answered; /* of them, in public mode */
-    uint64_t resumed;  /* that were there already */
-    uint64_t skipped;  /* bytes of items that were left as they are over there */
-    uint64_t total;    /* of all items; as far as known */
-    uint32_t items;    /* kept over there */
+    uint64_t bytes;   /* sent */
+    uint64_t resumed; /* that were there already */
+    uint64_t skipped; /* bytes of items that were left as they are over there */
+    uint64_t total;   /* of all items; as far as known */
+    uint32_t items;   /* kept over there */
     uint32_t items_skipped;
     uint32_t left_out; /* here: links, devices */
     uint32_t failures; /* of single items */

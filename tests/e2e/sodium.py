@@ -1,4 +1,5 @@
 """Receivers and senders of `adit receive` and `adit send`, for the tests of sodium-tcp."""
+import base64
 import hashlib
 import os
 import pathlib
@@ -42,6 +43,9 @@ class Site:
     def begin(self, *what, **kw):
         """A sender that is not waited for."""
         return self.programs.adit(*self.argv(*what), name="send", **kw)
+
+    def raw_public(self):
+        return base64.b64decode(self.public)
 
     def parts(self):
         return sorted(p for p in self.into.rglob(PART + "*"))

@@ -1,0 +1,202 @@
+"""What a receiver does with a client that breaks the rules, and with one that replays."""
+import contextlib
+import struct
+
+import pytest
+from harness import until
+from sodium import PART, Site, random_file
+from sodiumwire import (BEGIN, BLOCK, DATA, DIRECTORY, END, FILE, FINISH, OFFER, PONG, RESUME,
+                        START, STREAM, Client, begin, blake2b, end)
+
+
+@pytest.fixture
+def site(programs):
+    site = Site(programs)
+    site.receiver = site.receive()
+    return site
+
+
+@pytest.fixture
+def outside(site):
+    """Whatever is done to the receiver, only its target changes, and it goes on."""
+    (site.home / "secret").write_text("untouched")
+    before = {p.name: p.stat().st_mtime_ns for p in site.home.iterdir() if p != site.into}
+    yield
+    after = {p.name: p.stat().st_mtime_ns for p in site.home.iterdir() if p != site.into}
+    for name in ("secret", "server.key", "users"):
+        assert after[name] == before[name]
+    assert set(after) - set(before) <= {"server.key.seen", "receive.sock"}
+    site.send(random_file(site.home / "fine", 10))
+    assert (site.into / "fine").exists()
+
+
+def put(client, name, data=b"evil", **kw):
+    client.send(BEGIN, begin(0, name, size=len(data), **kw))
+    client.send(START, struct.pack(">IQ", 0, 0))
+    client.send(BLOCK, data)
+    client.send(END, end(0, len(data)))
+
+
+@pytest.mark.parametrize("name", [
+    [b".."], [b"."], [b"..", b"secret"], [b"a", b"..", b"..", b"secret"], [b"/etc", b"x"],
+    [b"a/b"], [b""], [b"x\0y"], [b"a"] * 65])
+def test_a_name_that_no_name_may_be_ends_the_connection(site, outside, name):
+    client = Client(site).extend()
+    put(client, name)
+    client.ended()
+    assert not list(site.into.iterdir())
+
+
+@pytest.mark.parametrize("kind", [FILE, DIRECTORY, STREAM])
+def test_a_link_in_the_target_leads_nowhere(site, outside, kind):
+    (site.into / "up").symlink_to("..")
+    client = Client(site).extend()
+    client.send(BEGIN, begin(0, [b"up", b"new"], kind=kind))
+    if kind != DIRECTORY:
+        client.send(START, struct.pack(">IQ", 0, 0))
+        client.send(END, end(0, 0))
+    assert "symbolic link" in client.error()
+    assert not (site.home / "new").exists()
+
+
+def test_a_link_is_not_replaced(site, outside):
+    (site.into / "link").symlink_to("../secret")
+    client = Client(site).extend()
+    put(client, [b"link"])
+    assert "symbolic link" in client.error()
+    assert (site.into / "link").is_symlink()
+
+
+def test_a_directory_is_not_replaced_by_a_file(site, outside):
+    (site.into / "d").mkdir()
+    client = Client(site).extend()
+    put(client, [b"d"])
+    assert "another kind of file" in client.error()
+
+
+def test_a_part_s_name_is_refused(site, outside):
+    client = Client(site).extend()
+    put(client, [PART.encode() + b"00"])
+    assert "kept for parts" in client.error()
+
+
+def test_names_are_escaped_in_the_log(site, outside):
+    (site.into / "\x1b[2J").mkdir()
+    client = Client(site).extend()
+    put(client, [b"\x1b[2J"])
+    assert "\\x1b[2J" in client.error()
+    until(lambda: "\\x1b[2J" in site.receiver.log(), "a log line")
+    assert "\x1b" not in site.receiver.log()
+
+
+def test_more_bytes_than_announced_end_it(site, outside):
+    client = Client(site).extend()
+    client.send(BEGIN, begin(0, [b"f"], size=3))
+    client.send(START, struct.pack(">IQ", 0, 0))
+    client.send(BLOCK, b"1234")
+    client.ended()
+    assert not (site.into / "f").exists()
+
+
+def test_the_end_of_the_connection_is_no_end_of_a_file(site, outside):
+    client = Client(site).extend()
+    client.send(BEGIN, begin(0, [b"f"], size=4))
+    client.send(START, struct.pack(">IQ", 0, 0))
+    client.send(BLOCK, b"1234")
+    client.wire.shutdown()
+    client.ended()
+    site.receiver.wait_for("lost")
+    assert not (site.into / "f").exists()
+
+
+@pytest.mark.parametrize("breach", [
+    {"kind": 99}, {"kind": DATA, "body": b"x"}, {"kind": PONG, "body": bytes(16)},
+    {"kind": BLOCK, "body": b"x"}, {"kind": BLOCK, "body": b"", "size": 262145},
+    {"kind": FINISH, "body": struct.pack(">I", 7)}, {"kind": START, "body": bytes(12)},
+    {"kind": BEGIN, "body": begin(0, [b"f"]), "tag": 3},
+    {"kind": BEGIN, "body": begin(5, [b"f"])}, {"kind": BEGIN, "body": begin(0, [b"f"], mode=0o4755)},
+    {"kind": BEGIN, "body": begin(0, [b"f"]), "magic": 0}])
+def test_a_breach_ends_the_connection_without_a_trace(site, outside, breach):
+    client = Client(site).extend()
+    client.send(**breach)
+    client.ended()
+    assert not list(site.into.iterdir())
+
+
+def test_a_tampered_byte_ends_the_connection(site, outside):
+    client = Client(site).extend()
+    wire = bytearray(client.pdu(BEGIN, begin(0, [b"f"], kind=DIRECTORY)))
+    wire[40] ^= 1
+    client.raw(bytes(wire))
+    client.ended()
+    assert not list(site.into.iterdir())
+
+
+def test_a_replayed_session_is_refused(site, outside):
+    client = Client(site).extend()
+    client.send(BEGIN, begin(0, [b"d"], kind=DIRECTORY))
+    client.receive()
+    recorded = client.sent
+    client.wire.close()
+    (site.into / "d").rmdir()
+    replay = Client(site)
+    replay.raw(recorded)
+    replay.ended()
+    site.receiver.wait_for("a recorded login")
+    assert not list(site.into.iterdir())
+
+
+def test_a_replay_is_refused_after_a_restart(site):
+    client = Client(site).open()
+    recorded = client.sent
+    client.wire.close()
+    site.receiver.stop()
+    receiver = site.receive(name="second")
+    replay = Client(site)
+    replay.raw(recorded)
+    replay.ended()
+    receiver.wait_for("a recorded login")
+
+
+def test_garbage_and_another_version_are_closed_unheard(site, outside):
+    for attack in (lambda c: c.raw(bytes(400)), lambda c: c.auth(version=1),
+                   lambda c: c.raw(b"GET / HTTP/1.1\r\n\r\n" * 30)):
+        client = Client(site)
+        attack(client)
+        assert client.wire.ended() == b""
+    assert site.programs.status(site.receiver)["counters"]["hashes"] == 0
+
+
+def test_who_says_nothing_is_closed_after_ten_seconds(site, outside):
+    client = Client(site)
+    client.ended()
+    site.receiver.wait_for("closed")
+
+
+def test_sixty_four_may_wait_to_be_let_in(site):
+    waiting = [Client(site) for _ in range(64)]
+    status = lambda: site.programs.status(site.receiver)["connections"]
+    until(lambda: len(status()) == 64, "64 connections")
+    with contextlib.suppress(ConnectionResetError):
+        assert Client(site).wire.ended() == b""
+    site.receiver.wait_for("a connection is refused: 64 are not let in yet")
+    for client in waiting:
+        client.wire.close()
+    until(lambda: not status(), "all gone")
+    site.send(random_file(site.home / "fine", 10))
+
+
+def test_a_wrong_guess_holds_its_address_back(site):
+    for _ in range(3):
+        client = Client(site).auth(passphrase=b"wrong")
+        assert client.wire.ended() == b""
+    counters = site.programs.status(site.receiver)["counters"]
+    assert counters["hashes"] == counters["logins_refused"] == 3
+
+
+def test_what_resumes_is_offered_by_its_hash(site, outside):
+    (site.into / "f").write_bytes(b"1234")
+    client = Client(site).extend()
+    client.send(BEGIN, begin(0, [b"f"], exists=RESUME, size=4))
+    kind, body = client.receive()
+    assert kind == OFFER and body == struct.pack(">IBQ", 0, 1, 4) + blake2b(b"1234", 32)
