@@ -264,4 +264,7 @@ void route_join(struct server_worker *worker, struct io_stream *device, const st
                 const struct server_route *route);
 void route_end_all(struct server_worker *worker);
 
+/* Ends the route whose sink is furthest behind, if by more than so many bytes; else false. */
+bool route_end_greediest(void *worker, size_t longer_than);
+
 #endif

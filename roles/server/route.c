@@ -2,6 +2,7 @@
 
 #include "base/map.h"
 #include "io/dial.h"
+#include "io/log.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -70,11 +71,12 @@ static bool move(struct io_stream *from, struct io_stream *to, bool *failed)
 static void pump(void *arg)
 {
     struct fixed_route *route = arg;
+    struct server_worker *worker = route->worker;
     bool failed = false;
 
     if (route->place == NULL)
         return;
-    io_timer_set_in(&route->idle, route->worker->settings->limits.channel_idle_ms);
+    io_timer_set_in(&route->idle, worker->settings->limits.channel_idle_ms);
     if (!route->device_ended)
         route->device_ended = move(route->device, route->place, &failed);
     if (!failed && !route->place_ended)
@@ -83,6 +85,8 @@ static void pump(void *arg)
         end(route, io_abort);
     else if (route->device_ended && route->place_ended)
         end(route, io_close);
+    else
+        tunnel_hub_keep_budget(&worker->hub);
 }
 
 static void on_failed(void *arg, int error)
@@ -151,4 +155,33 @@ void route_end_all(struct server_worker *worker)
 {
     while (!list_empty(&worker->routes))
         end(container_of(worker->routes.next, struct fixed_route, link), io_abort);
+}
+
+bool route_end_greediest(void *arg, size_t longer_than)
+{
+    struct server_worker *worker = arg;
+    struct fixed_route *greediest = NULL;
+    char caller[IP_TEXT_MAX];
+
+    for (struct list *r = worker->routes.next; r != &worker->routes; r = r->next) {
+        struct fixed_route *route = container_of(r, struct fixed_route, link);
+        size_t queued = io_queued(route->device);
+
+        if (route->place != NULL)
+            queued += io_queued(route->place);
+        if (queued > longer_than) {
+            greediest = route;
+            longer_than = queued;
+        }
+    }
+    if (greediest == NULL)
+        return false;
+    ip_format(&greediest->caller.ip, caller);
+    log_event(worker->loop, LOG_WARN, "memory-budget",
+              "closed the fixed route of %s, whose reader is %zu bytes behind: "
+              "the memory budget of %zu bytes is used up",
+              caller, longer_than, worker->hub.memory_max);
+    worker->hub.channels_closed_for_memory++;
+    end(greediest, io_abort);
+    return true;
 }

@@ -163,6 +163,8 @@ void worker_run(struct io_loop *loop, void *arg)
     if (worker->scratch == NULL ||
         tunnel_hub_init(&worker->hub, loop, worker->settings->memory_per_worker) != 0)
         worker->failure = IO_E_NO_MEMORY;
+    worker->hub.relieve = route_end_greediest;
+    worker->hub.relieve_arg = worker;
 }
 
 void worker_clear(struct server_worker *worker)

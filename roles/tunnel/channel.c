@@ -75,7 +75,7 @@ static struct tunnel_channel *greediest(struct tunnel_hub *hub)
 }
 
 /* The memory budget beats every other promise. */
-static void keep_budget(struct tunnel_hub *hub)
+void tunnel_hub_keep_budget(struct tunnel_hub *hub)
 {
     while (io_buffered(hub->loop) + hub->pool.lent * POOL_BUFFER_LEN > hub->memory_max) {
         struct tunnel_channel *worst = greediest(hub);
@@ -88,6 +88,9 @@ static void keep_budget(struct tunnel_hub *hub)
                       hub->memory_max);
             continue;
         }
+        if (hub->relieve != NULL &&
+            hub->relieve(hub->relieve_arg, worst == NULL ? 0 : worst->backlog))
+            continue;
         if (worst == NULL || worst->backlog == 0)
             return;
         ip_format(&worst->caller, caller);
@@ -119,7 +122,7 @@ static void measure_backlog(struct tunnel_channel *channel)
         return;
     }
     if (grew)
-        keep_budget(channel->tunnel->hub);
+        tunnel_hub_keep_budget(channel->tunnel->hub);
 }
 
 /* IO_AGAIN: what came with the reset was not told yet. */

@@ -19,6 +19,7 @@ int tunnel_hub_init(struct tunnel_hub *hub, struct io_loop *loop, size_t memory_
     hub->loop = loop;
     hub->memory_max = memory_max;
     hub->channels_closed_for_memory = 0;
+    hub->relieve = NULL;
     pool_init(&hub->pool);
     list_init(&hub->tunnels);
     hub->snitun = snitun_context_new(io_random_fn, loop);

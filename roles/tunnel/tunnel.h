@@ -23,11 +23,20 @@ struct tunnel_hub {
     struct list tunnels;
     size_t memory_max; /* bytes that may wait for sinks in this loop */
     uint64_t channels_closed_for_memory;
+    /*
+     * Ends whatever else of the loop has the longest queue, if that is longer than longer_than
+     * bytes; false when there is none. NULL = there is nothing else.
+     */
+    bool (*relieve)(void *arg, size_t longer_than);
+    void *relieve_arg;
 };
 
 /* 0, or -1 without memory. */
 int tunnel_hub_init(struct tunnel_hub *hub, struct io_loop *loop, size_t memory_max);
 void tunnel_hub_clear(struct tunnel_hub *hub); /* after its last tunnel */
+
+/* To be asked whenever a queue of the loop grew: ends the greediest while memory_max is passed. */
+void tunnel_hub_keep_budget(struct tunnel_hub *hub);
 
 struct tunnel;
 struct tunnel_channel;

@@ -109,6 +109,27 @@ def test_a_second_signal_ends_at_once(programs):
     assert tunnel.publisher.running()
 
 
+def test_fixed_routes_share_the_memory_budget(programs):
+    """Nobody vouches for who asks for a fixed route: they must not use up what peers need."""
+    def endless(wire):
+        while True:
+            wire.send(bytes(1 << 18))
+
+    site = Site(programs, "--workers", "1", "--memory", "2MiB", "--route",
+                f"www.example={programs.service(endless).address}")
+    hello = client_hello("www.example")
+    devices = []
+    for n in range(100):
+        devices.append(Wire.dial(site.host, site.port, f"127.0.2.{1 + n}", receive_buffer=4096))
+        devices[-1].send(hello)
+    site.said("memory-budget: closed the fixed route")
+    until(lambda: programs.status(site.process)["counters"]["routed"] == 100, "100 routes")
+    assert programs.status(site.process)["workers"][0]["buffered"] <= 2 << 20
+    site.check()
+    for device in devices:
+        device.reset()
+
+
 @pytest.mark.slow
 def test_workers_wait_for_their_last_bytes_side_by_side(programs):
     """Each has a device that does not read what its peer sent: 5 s, and not 5 s a worker."""
