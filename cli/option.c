@@ -222,6 +222,17 @@ static bool read_host_port(const char *text, const char *shown, struct option_va
     return refuse(why, "\"%s\" is no HOST:PORT, such as home.example.org:443 or [::1]:8443", shown);
 }
 
+static bool read_endpoint(const char *text, const char *shown, struct option_value *value,
+                          char why[OPTION_WHY_MAX])
+{
+    static const char plain[] = "http://";
+    value->number = strncmp(text, plain, sizeof plain - 1) == 0;
+    if (strncmp(text, "https://", 8) == 0) {
+        return refuse(why, "\"%s\": a service that speaks TLS itself is HOST:PORT alone", shown);
+    }
+    return read_host_port(value->number == 1 ? text + sizeof plain - 1 : text, shown, value, why);
+}
+
 static bool read_route(const char *text, const char *shown, struct option_value *value,
                        char why[OPTION_WHY_MAX])
 {
@@ -294,6 +305,8 @@ static bool read_value(const struct option_spec *spec, const char *text, const c
         return read_number(spec, text, shown, value, why);
     case OPTION_ADDRESS:
         return read_address(text, shown, value, why);
+    case OPTION_ENDPOINT:
+        return read_endpoint(text, shown, value, why);
     case OPTION_HOST_PORT:
         return read_host_port(text, shown, value, why);
     case OPTION_HOST_NAME:

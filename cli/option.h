@@ -26,6 +26,7 @@ enum option_kind {
     OPTION_SIZE,      /* "4096", "64KiB", "32MiB", "1GiB", as number: bytes */
     OPTION_ADDRESS,   /* literal address and port, as addr; port 0 picks one */
     OPTION_HOST_PORT, /* as to */
+    OPTION_ENDPOINT,  /* HOST:PORT, or http://HOST:PORT: as to, number = 1 */
     OPTION_HOST_NAME, /* as to.name, normalised */
     OPTION_ROUTE,     /* NAME=HOST:PORT, as to */
     OPTION_CIDR,      /* as cidr */

@@ -62,10 +62,20 @@ static const struct option_spec specs[] = {
      .traits = OPTION_MANY,
      .help = "Callers from this address block do not reach the service, all others do."},
     {.name = "to",
-     .value = "HOST:PORT",
-     .kind = OPTION_HOST_PORT,
+     .value = "[http://]HOST:PORT",
+     .kind = OPTION_ENDPOINT,
      .traits = OPTION_NEEDED,
-     .help = "The service that is published; it speaks TLS itself."},
+     .help = "The service that is published. It speaks TLS itself, or, with http://, plain HTTP: "
+             "then TLS ends at the publisher."},
+    {.name = "tls-cert",
+     .value = "FILE",
+     .kind = OPTION_FILE,
+     .help = "Certificate chain for the published names, PEM; needed with http://. A changed file "
+             "is taken within 10 seconds, a broken one is refused and the former stays."},
+    {.name = "tls-key",
+     .value = "FILE",
+     .kind = OPTION_SECRET,
+     .help = "The private key of the certificate, PEM, without a password. Mode 0640 or less."},
     {.name = "proxy-protocol",
      .value = "v1|v2",
      .kind = OPTION_CHOICE,
@@ -111,6 +121,11 @@ static const char *contradiction(const struct options *options)
     if (!master && options_count(options, "server") == 0) {
         return "--server is missing";
     }
+    bool plain = options_number(options, "to") == 1;
+    if ((options_count(options, "tls-cert") > 0) != plain ||
+        (options_count(options, "tls-key") > 0) != plain) {
+        return "--tls-cert, --tls-key and --to http://HOST:PORT belong together";
+    }
     return options_count(options, "allow") > 0 && options_count(options, "block") > 0
                ? "--allow and --block exclude each other: with --allow all others are blocked"
                : NULL;
@@ -147,6 +162,8 @@ static bool config_of(const struct options *options, struct publish_config *conf
     if (hostname != NULL) {
         memcpy(config->hostname, hostname->to.name, sizeof config->hostname);
     }
+    config->tls_cert_file = options_text(options, "tls-cert");
+    config->tls_key_file = options_text(options, "tls-key");
     config->master_url = options_text(options, "master");
     config->api_key_file = options_text(options, "api-key-file");
     config->master_ca_file = options_text(options, "master-ca");

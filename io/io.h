@@ -186,6 +186,12 @@ enum {
 struct io_stream *io_connect(struct io_loop *loop, const struct addr *to,
                              const struct io_stream_handler *handler, void *arg, int *error);
 
+/*
+ * Two streams of this loop that are connected with each other inside of this process. Returns 0 or
+ * an error.
+ */
+int io_pair(struct io_loop *loop, struct io_stream *ends[2]);
+
 void io_stream_set_handler(struct io_stream *stream, const struct io_stream_handler *handler,
                            void *arg);
 struct io_loop *io_stream_loop(const struct io_stream *stream);

@@ -26,7 +26,8 @@ struct io_tls *io_tls_server_new(const char *cert_pem, const char *key_pem, char
  */
 struct io_tls *io_tls_client_new(const char *ca_pem, char *why, size_t why_len);
 
-/* References; the maker holds the first, each stream that started TLS one more. Any thread. */
+/* References; the maker holds the first, each stream that started TLS one more. NULL may be given
+ * back. Any thread. */
 struct io_tls *io_tls_ref(struct io_tls *tls);
 void io_tls_unref(struct io_tls *tls);
 

@@ -11,6 +11,7 @@
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <stdlib.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 static void nothing(void *arg)
@@ -70,6 +71,24 @@ struct io_stream *io_connect(struct io_loop *loop, const struct addr *to,
     stream->peer = *to;
     io_stream_set_handler(stream, handler, arg);
     return stream;
+}
+
+/* The kernel's queue between them is what makes a slow end slow the other one down. */
+int io_pair(struct io_loop *loop, struct io_stream *ends[2])
+{
+    int fds[2];
+    int error = 0;
+    if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, fds) != 0)
+        return kernel_error(errno);
+    ends[0] = stream_new(loop, fds[0], false, false, &error);
+    if (ends[0] == NULL) {
+        close(fds[1]);
+        return error;
+    }
+    ends[1] = stream_new(loop, fds[1], false, false, &error);
+    if (ends[1] == NULL)
+        io_abort(ends[0]);
+    return error;
 }
 
 void io_stream_set_handler(struct io_stream *stream, const struct io_stream_handler *handler,

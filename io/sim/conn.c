@@ -85,6 +85,38 @@ static struct sim_host *target(struct sim_host *from, const struct adit_ip *ip)
     return host_has(from, ip) ? from : host_find(from->world, ip);
 }
 
+static struct sim_conn *conn_new(struct sim_host *asking, struct sim_host *asked)
+{
+    struct sim_world *world = asking->world;
+    struct sim_conn *conn = world_alloc(sizeof *conn);
+    conn->world = world;
+    conn->id = ++world->next_conn;
+    conn->reset_eats = sim_chance(world, 5000);
+    sim_event_init(&conn->end, world, end_of_conn, conn);
+    list_append(&world->conns, &conn->node);
+    world->conn_count++;
+    world->totals.connections++;
+    init_end(conn, 0, asking);
+    init_end(conn, 1, asked);
+    size_t kinds = sizeof segment_sizes / sizeof segment_sizes[0];
+    conn->ends[0].segment_max = segment_sizes[sim_random_below(world, kinds)];
+    conn->ends[1].segment_max = conn->ends[0].segment_max;
+    return conn;
+}
+
+struct tcp_end *conn_pair(struct sim_host *host)
+{
+    struct sim_conn *conn = conn_new(host, host);
+    for (int i = 0; i < 2; i++) {
+        struct tcp_end *end = &conn->ends[i];
+        end->state = TCP_OPEN;
+        end->held = true;
+        end->edge = end->other->receive_max;
+        end->told_edge = end->receive_max;
+    }
+    return &conn->ends[0];
+}
+
 struct tcp_end *conn_open(struct sim_host *host, const struct addr *to,
                           void (*news)(void *arg, unsigned news), void *arg, int *error)
 {
@@ -95,19 +127,7 @@ struct tcp_end *conn_open(struct sim_host *host, const struct addr *to,
         *error = IO_E_UNREACHABLE;
         return NULL;
     }
-    struct sim_conn *conn = world_alloc(sizeof *conn);
-    conn->world = world;
-    conn->id = ++world->next_conn;
-    conn->reset_eats = sim_chance(world, 5000);
-    sim_event_init(&conn->end, world, end_of_conn, conn);
-    list_append(&world->conns, &conn->node);
-    world->conn_count++;
-    world->totals.connections++;
-    init_end(conn, 0, host);
-    init_end(conn, 1, other);
-    size_t kinds = sizeof segment_sizes / sizeof segment_sizes[0];
-    conn->ends[0].segment_max = segment_sizes[sim_random_below(world, kinds)];
-    conn->ends[1].segment_max = conn->ends[0].segment_max;
+    struct sim_conn *conn = conn_new(host, other);
     conn->ends[0].addr = (struct addr){.ip = source, .port = host_free_port(host)};
     conn->ends[1].addr = *to;
     sim_trace(world, "connect", conn->id, host->id, other != NULL ? other->id : 0);

@@ -21,6 +21,9 @@ struct sim_conn {
 struct tcp_end *conn_open(struct sim_host *host, const struct addr *to,
                           void (*news)(void *arg, unsigned news), void *arg, int *error);
 
+/* Two ends of a host that are connected already, as those of socketpair(2). Answers the first. */
+struct tcp_end *conn_pair(struct sim_host *host);
+
 /* A packet of it was lost: both ends may miss something. */
 void conn_lost(struct sim_conn *conn);
 

@@ -103,6 +103,22 @@ struct io_stream *io_connect(struct io_loop *loop, const struct addr *to,
     return stream;
 }
 
+int io_pair(struct io_loop *loop, struct io_stream *ends[2])
+{
+    struct sim_process *process = loop->process;
+    if (process->ghost || !process_take_file(process)) {
+        return IO_E_NO_FILES;
+    }
+    if (!process_take_file(process)) {
+        process_drop_file(process);
+        return IO_E_NO_FILES;
+    }
+    struct tcp_end *end = conn_pair(process->host);
+    ends[0] = stream_accepted(loop, end);
+    ends[1] = stream_accepted(loop, end->other);
+    return 0;
+}
+
 struct io_stream *stream_accepted(struct io_loop *loop, struct tcp_end *end)
 {
     struct io_stream *stream = stream_new(loop);

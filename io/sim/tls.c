@@ -45,7 +45,7 @@ struct io_tls *io_tls_ref(struct io_tls *tls)
 
 void io_tls_unref(struct io_tls *tls)
 {
-    if (--tls->references == 0)
+    if (tls != NULL && --tls->references == 0)
         free(tls);
 }
 

@@ -30,6 +30,14 @@ static bool send_header(const struct endpoint *endpoint, struct io_stream *strea
     return io_send(stream, bytes, proxyheader_write(version, &header, bytes)) == IO_OK;
 }
 
+static void join(struct publish *publish, struct tunnel_channel *channel, struct io_stream *stream)
+{
+    if (publish->config.tls_cert_file == NULL)
+        tunnel_attach(channel, stream);
+    else if (connector_join(&publish->connector, channel, stream) != 0)
+        tunnel_refuse(channel);
+}
+
 static void on_dialled(void *arg, int error, struct io_stream *stream)
 {
     struct endpoint *endpoint = arg;
@@ -40,7 +48,7 @@ static void on_dialled(void *arg, int error, struct io_stream *stream)
     free(endpoint);
     if (ready) {
         tunnel_channel_set_user(channel, NULL);
-        tunnel_attach(channel, stream);
+        join(publish, channel, stream);
         return;
     }
     publish->counters.endpoint_failures++;

@@ -10,6 +10,7 @@
 #include "base/list.h"
 #include "io/dial.h"
 #include "io/http.h"
+#include "roles/publish/connector.h"
 #include "roles/publish/credential.h"
 #include "roles/publish/publish.h"
 #include "roles/tunnel/tunnel.h"
@@ -71,6 +72,7 @@ struct publish {
     struct grant grant;           /* of the newest attempt */
     bool credential_spent;        /* aes-gcm from standard input, sent once */
     struct tunnel_hub hub;
+    struct connector connector;
     struct list links;               /* the oldest first */
     struct link *current;            /* serves */
     struct link *next;               /* is being connected */

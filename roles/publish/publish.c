@@ -55,6 +55,8 @@ static bool copy_config(struct publish_config *config)
     copied = copy_text(&config->master_url) && copied;
     copied = copy_text(&config->api_key_file) && copied;
     copied = copy_text(&config->master_ca_file) && copied;
+    copied = copy_text(&config->tls_cert_file) && copied;
+    copied = copy_text(&config->tls_key_file) && copied;
     copied = copy_blocks(&config->allow, config->allow_count) && copied;
     copied = copy_blocks(&config->block, config->block_count) && copied;
     config->credential_text = NULL;
@@ -73,6 +75,8 @@ static void clear_config(struct publish_config *config)
     free_text(config->master_url);
     free_text(config->api_key_file);
     free_text(config->master_ca_file);
+    free_text(config->tls_cert_file);
+    free_text(config->tls_key_file);
     free(config->allow);
     free(config->block);
 }
@@ -94,6 +98,7 @@ static int first_credential(struct publish *publish, const char *text, char *why
 
 static void clear(struct publish *publish)
 {
+    connector_clear(&publish->connector);
     wipe(&publish->grant, sizeof(publish->grant));
     clear_config(&publish->config);
     free(publish->whitelist);
@@ -121,7 +126,10 @@ struct publish *publish_start(struct io_loop *loop, const struct publish_config 
         snprintf(why, why_len, "out of memory");
         goto err;
     }
-    if (first_credential(publish, config->credential_text, why, why_len) != 0)
+    if (first_credential(publish, config->credential_text, why, why_len) != 0 ||
+        connector_init(&publish->connector, loop, publish->config.tls_cert_file,
+                       publish->config.tls_key_file, publish->config.channel_idle_ms, why,
+                       why_len) != 0)
         goto err;
     if (tunnel_hub_init(&publish->hub, loop, publish->config.memory) != 0) {
         snprintf(why, why_len, "out of memory");
@@ -131,6 +139,7 @@ struct publish *publish_start(struct io_loop *loop, const struct publish_config 
     return publish;
 
 err:
+    io_timer_stop(&publish->connector.check);
     clear(publish);
     return NULL;
 }
@@ -140,6 +149,7 @@ void publish_stop(struct publish *publish)
     attempt_stop(publish);
     while (!list_empty(&publish->links))
         link_close(container_of(publish->links.next, struct link, in_publish));
+    connector_stop(&publish->connector);
     io_task_queue(&publish->tell_stopped);
 }
 
@@ -162,7 +172,7 @@ int publish_reload(struct publish *publish, char *why, size_t why_len)
                                  publish->config.credential_file, why, why_len);
         credential_wipe(&credential);
     }
-    if (result != 0)
+    if (result != 0 || connector_reload(&publish->connector, why, why_len) != 0)
         return -1;
     attempt_now(publish);
     log_event(publish->loop, LOG_INFO, "reloaded",

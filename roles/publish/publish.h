@@ -32,6 +32,8 @@ struct publish_config {
     size_t block_count;
     char to_host[HOST_TEXT_MAX];
     uint16_t to_port;
+    const char *tls_cert_file; /* TLS ends here, and the service speaks plain HTTP; or NULL */
+    const char *tls_key_file;
     int proxy_protocol;           /* 0 = none, 1, 2 */
     uint32_t endpoint_connect_ms; /* 0 = 10 s */
     uint32_t channel_idle_ms;     /* 0 = 1 h */
