@@ -8,7 +8,7 @@ static const char *const ciphers[] = {"aes-gcm", "aes-gcm-siv", "aes-cbc", NULL}
 #define NAME_OPTION(text)                                                                          \
     {                                                                                              \
         .name = "name", .value = "NAME", .kind = OPTION_HOST_NAME,                                 \
-        .traits = OPTION_NEEDED | OPTION_ARGUMENT | OPTION_NOT_IN_FILE, .help = text               \
+        .traits = OPTION_NEEDED | OPTION_ARGUMENT | OPTION_NOT_IN_FILE, .help = (text)             \
     }
 
 #define OUT_OPTIONS                                                                                \
@@ -87,7 +87,7 @@ static int add(struct host_work *work, struct store_host *host)
     char key[MASTER_KEY_TEXT_MAX];
     char taken[HOSTNAME_MAX + 1];
     uint8_t digest[SHA256_LEN];
-    strcpy(host->name, host_name(work));
+    snprintf(host->name, sizeof host->name, "%s", host_name(work));
     host->created_s = (int64_t)io_wall_s(work->loop);
     if (!master_host_fits(host, io_random_fn, work->loop)) {
         return command_unusable(work->command,
