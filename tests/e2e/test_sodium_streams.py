@@ -27,9 +27,10 @@ def receive_to_output(site, target):
     """`adit receive --into -`, with a file behind a pipe; returns the process and cat."""
     reading, writing = os.pipe()
     errors = open(site.home / "receive.err", "w+")
+    user = ["--user", "root"] if os.getuid() == 0 else []
     receiver = subprocess.Popen(
         [adit_path(), "receive", "--listen", "127.0.0.1:0", "--key-file", site.key_file, "--users",
-         site.users, "--into", "-", "--control", "none", "--user", "root"],
+         site.users, "--into", "-", "--control", "none", *user],
         stdout=writing, stderr=errors, text=True)
     os.close(writing)
     with open(target, "wb") as out:
