@@ -10,6 +10,9 @@
 /* Expired keys are looked for each time that so many were added. */
 enum { SWEEP_EVERY = 256 };
 
+/* A clock that ran ahead and is set back must not make a key new again. */
+static const double keep_after_s = 24 * 60 * 60;
+
 struct used_key {
     struct map_node node;
     uint8_t digest[32];
@@ -36,7 +39,7 @@ static void forget(struct replay *replay, struct used_key *used)
     free(used);
 }
 
-/* Everything that expired before now_s. */
+/* Everything that expired long before now_s. */
 static void sweep(struct replay *replay, double now_s)
 {
     struct map_walk walk = map_walk_start(&replay->by_digest);
@@ -44,7 +47,7 @@ static void sweep(struct replay *replay, double now_s)
 
     while ((node = map_walk_next(&replay->by_digest, &walk)) != NULL) {
         struct used_key *used = container_of(node, struct used_key, node);
-        if (used->valid_s < now_s)
+        if (used->valid_s + keep_after_s < now_s)
             forget(replay, used);
     }
 }

@@ -197,11 +197,28 @@ static void expired_keys_are_forgotten_and_others_are_not(void **state)
     (void)state;
     assert_true(replay_first_use(replay, lasting, 1e9, 1000));
     for (unsigned i = 0; i < 1000; i++) {
+        double now_s = 1000 * (double)i;
         memcpy(key, &i, sizeof(i));
-        assert_true(replay_first_use(replay, key, 1000 + i, 1000 + i + 1));
+        assert_true(replay_first_use(replay, key, now_s, now_s + 1));
     }
     assert_true(replay_count(replay) < 600);
-    assert_false(replay_first_use(replay, lasting, 1e9, 3000));
+    assert_false(replay_first_use(replay, lasting, 1e9, 1e6));
+    replay_free(replay);
+}
+
+static void a_clock_set_forth_and_back_makes_no_key_new(void **state)
+{
+    struct replay *replay = replay_new(seed);
+    uint8_t key[32] = {[31] = 1};
+    uint8_t other[32] = {0};
+
+    (void)state;
+    assert_true(replay_first_use(replay, key, 1000, 500));
+    for (unsigned i = 0; i < 1000; i++) {
+        memcpy(other, &i, sizeof(i));
+        assert_true(replay_first_use(replay, other, 1e6, 1000 + 3600));
+    }
+    assert_false(replay_first_use(replay, key, 1000, 500));
     replay_free(replay);
 }
 
@@ -291,6 +308,7 @@ int main(void)
         cmocka_unit_test(a_quota_of_nothing_admits_nobody),
         cmocka_unit_test(a_key_is_used_once),
         cmocka_unit_test(expired_keys_are_forgotten_and_others_are_not),
+        cmocka_unit_test(a_clock_set_forth_and_back_makes_no_key_new),
         cmocka_unit_test(a_peer_is_found_by_its_slot_until_it_leaves),
         cmocka_unit_test(an_old_reference_does_not_find_the_slots_next_peer),
         cmocka_unit_test(many_peers_have_slots_of_their_own),
