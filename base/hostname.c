@@ -17,10 +17,9 @@ static bool label_valid(const char *label, size_t len)
 {
     if (len == 0 || len > LABEL_MAX_LEN || label[0] == '-' || label[len - 1] == '-')
         return false;
-    for (size_t i = 0; i < len; i++) {
+    for (size_t i = 0; i < len; i++)
         if (!label_char(label[i]))
             return false;
-    }
     return true;
 }
 

@@ -140,10 +140,9 @@ static bool prefix_equal(const uint8_t *a, const uint8_t *b, unsigned bits)
 
 static bool zero_past(const struct adit_ip *ip, unsigned bits)
 {
-    for (unsigned bit = bits; bit < family_bits(ip); bit++) {
+    for (unsigned bit = bits; bit < family_bits(ip); bit++)
         if ((ip->bytes[bit / 8] & 0x80 >> bit % 8) != 0)
             return false;
-    }
     return true;
 }
 

@@ -88,10 +88,9 @@ struct map_node *map_find(const struct map *map, uint64_t hash, map_match_fn *ma
 {
     if (map->count == 0)
         return NULL;
-    for (struct map_node *node = *bucket_of(map, hash); node != NULL; node = node->next) {
+    for (struct map_node *node = *bucket_of(map, hash); node != NULL; node = node->next)
         if (node->hash == hash && match(node, key))
             return node;
-    }
     return NULL;
 }
 

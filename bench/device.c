@@ -43,9 +43,8 @@ static bool device_open(struct run *run, struct device *device)
     device->seed = ++run->next_seed;
     device->since_ns = net_now_ns();
     device->fd = net_connect(&run->load->to, device->seed);
-    if (device->fd < 0) {
+    if (device->fd < 0)
         return false;
-    }
     device->watches_output = true;
     struct epoll_event event = {.events = EPOLLIN | EPOLLOUT, .data.ptr = device};
     return epoll_ctl(run->epoll, EPOLL_CTL_ADD, device->fd, &event) == 0;
@@ -61,9 +60,8 @@ static void device_close(struct device *device)
 
 static bool watch(struct run *run, struct device *device, bool output)
 {
-    if (device->watches_output == output) {
+    if (device->watches_output == output)
         return true;
-    }
     device->watches_output = output;
     struct epoll_event event = {.events = output ? EPOLLIN | EPOLLOUT : EPOLLIN,
                                 .data.ptr = device};
@@ -90,9 +88,8 @@ static bool device_start(struct run *run, struct device *device)
     enum device_mode mode = run->load->mode;
     struct order order = {.kind = orders[mode], .seed = device->seed};
     uint8_t first[HELLO_MAX + ORDER_LEN + DEVICE_MESSAGE_MAX];
-    if (!net_connected(device->fd)) {
+    if (!net_connected(device->fd))
         return false;
-    }
     device->connected = true;
     size_t len = hello_build(first, run->load->name, device->seed);
     order_write(first + len, &order);
@@ -102,9 +99,8 @@ static bool device_start(struct run *run, struct device *device)
         len += run->load->message_len;
         device->sent = run->load->message_len;
     }
-    if (mode == DEVICE_ECHO) {
+    if (mode == DEVICE_ECHO)
         device->since_ns = net_now_ns();
-    }
     return send(device->fd, first, len, MSG_NOSIGNAL) == (ssize_t)len &&
            watch(run, device, mode == DEVICE_UP);
 }
@@ -114,9 +110,8 @@ static bool send_bulk(struct device *device)
     for (int i = 0; i < ROUNDS; i++) {
         ssize_t n =
             send(device->fd, pattern_at(device->seed, device->sent), WIRE_CHUNK, MSG_NOSIGNAL);
-        if (n < 0) {
+        if (n < 0)
             return errno == EAGAIN;
-        }
         device->sent += (uint64_t)n;
     }
     return true;
@@ -143,17 +138,14 @@ static bool receive(struct run *run, struct device *device)
 {
     for (int i = 0; i < ROUNDS; i++) {
         ssize_t n = recv(device->fd, run->bulk, WIRE_CHUNK, 0);
-        if (n <= 0) {
+        if (n <= 0)
             return n < 0 && errno == EAGAIN;
-        }
-        if (!pattern_matches(device->seed, device->received, run->bulk, (size_t)n)) {
+        if (!pattern_matches(device->seed, device->received, run->bulk, (size_t)n))
             return false;
-        }
         device->received += (uint64_t)n;
         run->result->bytes_all += (uint64_t)n;
-        if (run->load->mode != DEVICE_DOWN) {
+        if (run->load->mode != DEVICE_DOWN)
             return device->received < device->sent || operation_done(run, device);
-        }
     }
     return true;
 }
@@ -161,20 +153,17 @@ static bool receive(struct run *run, struct device *device)
 static void handle(struct run *run, struct device *device, uint32_t events)
 {
     bool fine = true;
-    if (!device->connected && (events & (EPOLLOUT | EPOLLERR | EPOLLHUP)) != 0) {
+    if (!device->connected && (events & (EPOLLOUT | EPOLLERR | EPOLLHUP)) != 0)
         fine = device_start(run, device);
-    } else if (device->connected && (events & EPOLLOUT) != 0) {
+    else if (device->connected && (events & EPOLLOUT) != 0)
         fine = send_bulk(device);
-    }
-    if (fine && device->connected && (events & (EPOLLIN | EPOLLERR | EPOLLHUP)) != 0) {
+    if (fine && device->connected && (events & (EPOLLIN | EPOLLERR | EPOLLHUP)) != 0)
         fine = receive(run, device);
-    }
     if (!fine) {
         run->result->errors++;
         device_close(device);
-        if (run->load->mode == DEVICE_CONNECT && !device_open(run, device)) {
+        if (run->load->mode == DEVICE_CONNECT && !device_open(run, device))
             run->result->errors++;
-        }
     }
 }
 
@@ -193,9 +182,8 @@ static void loop(struct run *run, const struct endpoint *endpoint)
     uint64_t bytes_before = 0;
     for (;;) {
         int n = epoll_wait(run->epoll, events, EVENTS, TICK_MS);
-        for (int i = 0; i < n; i++) {
+        for (int i = 0; i < n; i++)
             handle(run, events[i].data.ptr, events[i].events);
-        }
         uint64_t now_ns = net_now_ns();
         if (!run->measuring && now_ns >= measure_from_ns) {
             run->measuring = true;
@@ -219,25 +207,20 @@ int device_run(const struct device_load *load, const struct endpoint *endpoint,
     int answer = -1;
     memset(result, 0, sizeof(*result));
     struct run *run = calloc(1, sizeof(*run));
-    if (run == NULL) {
+    if (run == NULL)
         return -1;
-    }
     run->load = load;
     run->result = result;
     run->epoll = epoll_create1(EPOLL_CLOEXEC);
     run->devices = calloc(load->connections, sizeof(*run->devices));
-    if (run->epoll < 0 || run->devices == NULL) {
+    if (run->epoll < 0 || run->devices == NULL)
         goto out;
-    }
-    for (unsigned i = 0; i < load->connections; i++) {
-        if (!device_open(run, &run->devices[i])) {
+    for (unsigned i = 0; i < load->connections; i++)
+        if (!device_open(run, &run->devices[i]))
             result->errors++;
-        }
-    }
     loop(run, endpoint);
-    for (unsigned i = 0; i < load->connections; i++) {
+    for (unsigned i = 0; i < load->connections; i++)
         device_close(&run->devices[i]);
-    }
     answer = 0;
 
 out:

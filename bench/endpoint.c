@@ -46,9 +46,8 @@ struct endpoint {
 static void connection_close(struct connection *connection)
 {
     *connection->link = connection->next;
-    if (connection->next != NULL) {
+    if (connection->next != NULL)
         connection->next->link = connection->link;
-    }
     close(connection->fd);
     free(connection);
 }
@@ -57,9 +56,8 @@ static void accept_all(struct endpoint *endpoint)
 {
     for (;;) {
         int fd = accept4(endpoint->listener, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
-        if (fd < 0) {
+        if (fd < 0)
             return;
-        }
         struct connection *connection = calloc(1, sizeof(*connection));
         struct epoll_event event = {.events = EPOLLIN, .data.ptr = connection};
         if (connection == NULL || epoll_ctl(endpoint->epoll, EPOLL_CTL_ADD, fd, &event) != 0) {
@@ -72,9 +70,8 @@ static void accept_all(struct endpoint *endpoint)
         connection->fd = fd;
         connection->next = endpoint->connections;
         connection->link = &endpoint->connections;
-        if (connection->next != NULL) {
+        if (connection->next != NULL)
             connection->next->link = &connection->next;
-        }
         endpoint->connections = connection;
     }
 }
@@ -90,13 +87,11 @@ static bool obey(struct endpoint *endpoint, struct connection *connection)
 {
     uint8_t expected[HELLO_MAX];
     struct order order;
-    if (!order_read(&order, connection->small + endpoint->hello_len)) {
+    if (!order_read(&order, connection->small + endpoint->hello_len))
         return false;
-    }
     size_t len = hello_build(expected, endpoint->name, order.seed);
-    if (memcmp(expected, connection->small, len) != 0) {
+    if (memcmp(expected, connection->small, len) != 0)
         return false;
-    }
     connection->seed = order.seed;
     connection->held = 0;
     switch (order.kind) {
@@ -124,9 +119,8 @@ static bool take_hello(struct endpoint *endpoint, struct connection *connection,
         return n < 0 && errno == EAGAIN;
     }
     connection->held += (size_t)n;
-    if (connection->held < need) {
+    if (connection->held < need)
         return true;
-    }
     *bad = !obey(endpoint, connection);
     return !*bad;
 }
@@ -136,9 +130,8 @@ static bool send_pattern(struct connection *connection)
     for (int i = 0; i < ROUNDS; i++) {
         ssize_t n = send(connection->fd, pattern_at(connection->seed, connection->position),
                          WIRE_CHUNK, MSG_NOSIGNAL);
-        if (n < 0) {
+        if (n < 0)
             return errno == EAGAIN;
-        }
         connection->position += (uint64_t)n;
     }
     return true;
@@ -148,9 +141,8 @@ static bool receive_pattern(struct endpoint *endpoint, struct connection *connec
 {
     for (int i = 0; i < ROUNDS; i++) {
         ssize_t n = recv(connection->fd, endpoint->bulk, WIRE_CHUNK, 0);
-        if (n <= 0) {
+        if (n <= 0)
             return n < 0 && errno == EAGAIN;
-        }
         if (!pattern_matches(connection->seed, connection->position, endpoint->bulk, (size_t)n)) {
             *bad = true;
             return false;
@@ -165,9 +157,8 @@ static bool echo(struct endpoint *endpoint, struct connection *connection, bool 
 {
     if (connection->held == 0) {
         ssize_t n = recv(connection->fd, connection->small, ECHO_MAX, 0);
-        if (n <= 0) {
+        if (n <= 0)
             return n < 0 && errno == EAGAIN;
-        }
         if (!pattern_matches(connection->seed, connection->position, connection->small,
                              (size_t)n)) {
             *bad = true;
@@ -177,17 +168,15 @@ static bool echo(struct endpoint *endpoint, struct connection *connection, bool 
         connection->held = (size_t)n;
     }
     ssize_t n = send(connection->fd, connection->small, connection->held, MSG_NOSIGNAL);
-    if (n < 0 && errno != EAGAIN) {
+    if (n < 0 && errno != EAGAIN)
         return false;
-    }
     if (n > 0) {
         connection->held -= (size_t)n;
         memmove(connection->small, connection->small + n, connection->held);
     }
     bool blocked = connection->held > 0;
-    if (blocked == connection->blocked) {
+    if (blocked == connection->blocked)
         return true;
-    }
     connection->blocked = blocked;
     return watch(endpoint, connection, blocked ? EPOLLOUT : EPOLLIN);
 }
@@ -210,12 +199,10 @@ static void handle(struct endpoint *endpoint, struct connection *connection)
         open = echo(endpoint, connection, &bad);
         break;
     }
-    if (bad) {
+    if (bad)
         endpoint->errors++;
-    }
-    if (!open) {
+    if (!open)
         connection_close(connection);
-    }
 }
 
 static void *run(void *arg)
@@ -225,14 +212,12 @@ static void *run(void *arg)
     for (;;) {
         int n = epoll_wait(endpoint->epoll, events, EVENTS, -1);
         for (int i = 0; i < n; i++) {
-            if (events[i].data.ptr == &endpoint->stop) {
+            if (events[i].data.ptr == &endpoint->stop)
                 return NULL;
-            }
-            if (events[i].data.ptr == &endpoint->listener) {
+            if (events[i].data.ptr == &endpoint->listener)
                 accept_all(endpoint);
-            } else {
+            else
                 handle(endpoint, events[i].data.ptr);
-            }
         }
     }
 }
@@ -240,9 +225,8 @@ static void *run(void *arg)
 struct endpoint *endpoint_start(const struct sockaddr_in *at, const char *name)
 {
     struct endpoint *endpoint = calloc(1, sizeof(*endpoint));
-    if (endpoint == NULL) {
+    if (endpoint == NULL)
         return NULL;
-    }
     endpoint->name = name;
     endpoint->hello_len = hello_len(name);
     endpoint->epoll = epoll_create1(EPOLL_CLOEXEC);
@@ -256,9 +240,8 @@ struct endpoint *endpoint_start(const struct sockaddr_in *at, const char *name)
         pthread_create(&endpoint->thread, NULL, run, endpoint) != 0) {
         close(endpoint->epoll);
         close(endpoint->stop);
-        if (endpoint->listener >= 0) {
+        if (endpoint->listener >= 0)
             close(endpoint->listener);
-        }
         free(endpoint);
         return NULL;
     }
@@ -279,9 +262,8 @@ void endpoint_stop(struct endpoint *endpoint)
 {
     eventfd_write(endpoint->stop, 1);
     pthread_join(endpoint->thread, NULL);
-    while (endpoint->connections != NULL) {
+    while (endpoint->connections != NULL)
         connection_close(endpoint->connections);
-    }
     close(endpoint->listener);
     close(endpoint->stop);
     close(endpoint->epoll);

@@ -21,9 +21,8 @@ uint64_t histogram_quantile(const struct histogram *histogram, double part)
     for (unsigned i = 0; i < HISTOGRAM_SLOTS; i++) {
         uint64_t exponent = i / SUB;
         uint64_t sub = i % SUB;
-        if (histogram->slots[i] > left) {
+        if (histogram->slots[i] > left)
             return exponent == 0 ? sub : (SUB + sub) << (exponent - 1);
-        }
         left -= histogram->slots[i];
     }
     return 0;

@@ -127,9 +127,8 @@ static int run_devices(const struct arguments *arguments)
     };
     static struct device_result result;
     unsigned mode = 0;
-    while (mode < sizeof(modes) / sizeof(modes[0]) && strcmp(modes[mode], arguments->mode) != 0) {
+    while (mode < sizeof(modes) / sizeof(modes[0]) && strcmp(modes[mode], arguments->mode) != 0)
         mode++;
-    }
     if (mode == sizeof(modes) / sizeof(modes[0]) || arguments->endpoint.sin_family != AF_INET) {
         fputs(usage, stderr);
         return 2;

@@ -15,9 +15,8 @@ bool net_parse(const char *text, struct sockaddr_in *out)
 {
     char host[INET_ADDRSTRLEN];
     const char *colon = strrchr(text, ':');
-    if (colon == NULL || (size_t)(colon - text) >= sizeof(host)) {
+    if (colon == NULL || (size_t)(colon - text) >= sizeof(host))
         return false;
-    }
     memcpy(host, text, (size_t)(colon - text));
     host[colon - text] = '\0';
     char *end;
@@ -32,9 +31,8 @@ bool net_parse(const char *text, struct sockaddr_in *out)
 int net_listen(const struct sockaddr_in *at)
 {
     int fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-    if (fd < 0) {
+    if (fd < 0)
         return -1;
-    }
     int on = 1;
     if (setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on)) != 0 ||
         bind(fd, (const struct sockaddr *)at, sizeof(*at)) != 0 || listen(fd, BACKLOG) != 0) {
@@ -49,9 +47,8 @@ int net_listen(const struct sockaddr_in *at)
 int net_connect(const struct sockaddr_in *to, uint32_t number)
 {
     int fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-    if (fd < 0) {
+    if (fd < 0)
         return -1;
-    }
     net_set_nodelay(fd);
     if (ntohl(to->sin_addr.s_addr) >> 24 == IN_LOOPBACKNET) {
         struct sockaddr_in from = {.sin_family = AF_INET};
@@ -59,13 +56,11 @@ int net_connect(const struct sockaddr_in *to, uint32_t number)
             htonl(0x7f010001U + (number % SOURCES << 8) + number / SOURCES % SOURCES);
         int on = 1;
         if (setsockopt(fd, IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, &on, sizeof(on)) != 0 ||
-            bind(fd, (const struct sockaddr *)&from, sizeof(from)) != 0) {
+            bind(fd, (const struct sockaddr *)&from, sizeof(from)) != 0)
             goto fail;
-        }
     }
-    if (connect(fd, (const struct sockaddr *)to, sizeof(*to)) != 0 && errno != EINPROGRESS) {
+    if (connect(fd, (const struct sockaddr *)to, sizeof(*to)) != 0 && errno != EINPROGRESS)
         goto fail;
-    }
     return fd;
 
 fail:

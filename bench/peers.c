@@ -59,15 +59,13 @@ static bool read_key(struct run *run, const char *path)
     char text[64] = "";
     uint8_t bytes[64];
     FILE *file = fopen(path, "r");
-    if (file == NULL) {
+    if (file == NULL)
         return false;
-    }
     bool fine = fgets(text, sizeof(text), file) != NULL && strcspn(text, "\r\n") == 44;
     fclose(file);
     text[44] = '\0';
-    for (char *at = text; *at != '\0'; at++) {
+    for (char *at = text; *at != '\0'; at++)
         *at = *at == '-' ? '+' : *at == '_' ? '/' : *at;
-    }
     fine = fine && EVP_DecodeBlock(bytes, (const uint8_t *)text, 44) == 33;
     memcpy(run->key, bytes, sizeof(run->key));
     return fine;
@@ -87,9 +85,8 @@ static bool mint(const uint8_t key[32], const char *payload, char out[TOKEN_MAX]
         return false;
     }
     raw[0] = 0x80;
-    for (unsigned i = 0; i < 8; i++) {
+    for (unsigned i = 0; i < 8; i++)
         raw[1 + i] = (uint8_t)(now >> (56 - 8 * i));
-    }
     bool fine =
         RAND_bytes(raw + 9, 16) == 1 &&
         EVP_EncryptInit_ex(ctx, EVP_aes_128_cbc(), NULL, key + 16, raw + 9) == 1 &&
@@ -97,21 +94,18 @@ static bool mint(const uint8_t key[32], const char *payload, char out[TOKEN_MAX]
         EVP_EncryptFinal_ex(ctx, raw + 25 + body, &tail) == 1;
     EVP_CIPHER_CTX_free(ctx);
     size_t len = 25 + (size_t)(body + tail);
-    if (!fine || HMAC(EVP_sha256(), key, 16, raw, len, raw + len, NULL) == NULL) {
+    if (!fine || HMAC(EVP_sha256(), key, 16, raw, len, raw + len, NULL) == NULL)
         return false;
-    }
     EVP_EncodeBlock((uint8_t *)out, raw, (int)len + 32);
-    for (char *at = out; *at != '\0'; at++) {
+    for (char *at = out; *at != '\0'; at++)
         *at = *at == '+' ? '-' : *at == '/' ? '_' : *at;
-    }
     return true;
 }
 
 static void hex(char *out, const uint8_t *bytes, size_t len)
 {
-    for (size_t i = 0; i < len; i++) {
+    for (size_t i = 0; i < len; i++)
         snprintf(out + 2 * i, 3, "%02x", bytes[i]);
-    }
 }
 
 static EVP_CIPHER_CTX *chain(const uint8_t key[32], const uint8_t iv[16], int encrypt)
@@ -132,9 +126,8 @@ static bool peer_start(struct run *run, struct peer *peer, unsigned number)
     char key_hex[65];
     char iv_hex[33];
     char payload[400];
-    if (RAND_bytes(key, sizeof(key)) != 1 || RAND_bytes(iv, sizeof(iv)) != 1) {
+    if (RAND_bytes(key, sizeof(key)) != 1 || RAND_bytes(iv, sizeof(iv)) != 1)
         return false;
-    }
     hex(key_hex, key, sizeof(key));
     hex(iv_hex, iv, sizeof(iv));
     snprintf(payload, sizeof(payload),
@@ -143,9 +136,8 @@ static bool peer_start(struct run *run, struct peer *peer, unsigned number)
              (int64_t)time(NULL) + VALID_S, number, key_hex, iv_hex);
     peer->seal = chain(key, iv, 1);
     peer->open = chain(key, iv, 0);
-    if (peer->seal == NULL || peer->open == NULL || !mint(run->key, payload, peer->token)) {
+    if (peer->seal == NULL || peer->open == NULL || !mint(run->key, payload, peer->token))
         return false;
-    }
     peer->fd = net_connect(&run->to, number);
     struct epoll_event event = {.events = EPOLLOUT, .data.ptr = peer};
     return peer->fd >= 0 && epoll_ctl(run->epoll, EPOLL_CTL_ADD, peer->fd, &event) == 0;
@@ -175,20 +167,17 @@ static bool take_unit(struct run *run, struct peer *peer)
     uint8_t unit[FRAME];
     uint8_t digest[SHA256_DIGEST_LENGTH];
     int len = 0;
-    if (EVP_CipherUpdate(peer->open, unit, &len, peer->in, FRAME) != 1 || len != FRAME) {
+    if (EVP_CipherUpdate(peer->open, unit, &len, peer->in, FRAME) != 1 || len != FRAME)
         return false;
-    }
     if (peer->state == STATE_CHALLENGED) {
         SHA256(unit, CHALLENGE, digest);
         peer->state = STATE_PINGED;
         return send_unit(peer, digest) && send_ping(peer, id, "ping");
     }
-    if (unit[16] != FLAG_PING) {
+    if (unit[16] != FLAG_PING)
         return false;
-    }
-    if (memcmp(unit + 21, "ping", 4) == 0) {
+    if (memcmp(unit + 21, "ping", 4) == 0)
         return send_ping(peer, unit, "pong");
-    }
     if (peer->state == STATE_PINGED) {
         peer->state = STATE_UP;
         run->up++;
@@ -208,15 +197,13 @@ static bool handle(struct run *run, struct peer *peer)
     }
     ssize_t n = recv(peer->fd, peer->in + peer->held, FRAME - peer->held, 0);
     if (n <= 0) {
-        if (n == 0) {
+        if (n == 0)
             errno = ECONNRESET;
-        }
         return n < 0 && errno == EAGAIN;
     }
     peer->held += (size_t)n;
-    if (peer->held < FRAME) {
+    if (peer->held < FRAME)
         return true;
-    }
     peer->held = 0;
     return take_unit(run, peer);
 }
@@ -226,9 +213,8 @@ static int bring_up(struct run *run)
     struct epoll_event events[EVENTS];
     while (run->up < run->count) {
         while (run->started < run->count && run->started - run->up < AT_ONCE) {
-            if (!peer_start(run, &run->peers[run->started], run->started)) {
+            if (!peer_start(run, &run->peers[run->started], run->started))
                 return fail(run, "starting a peer");
-            }
             run->started++;
         }
         int n = epoll_wait(run->epoll, events, EVENTS, HANG_MS);
@@ -236,11 +222,9 @@ static int bring_up(struct run *run)
             errno = ETIMEDOUT;
             return fail(run, "the server");
         }
-        for (int i = 0; i < n; i++) {
-            if (!handle(run, events[i].data.ptr)) {
+        for (int i = 0; i < n; i++)
+            if (!handle(run, events[i].data.ptr))
                 return fail(run, "a peer");
-            }
-        }
     }
     return 0;
 }
@@ -254,12 +238,10 @@ static bool read_rss(unsigned pid, uint64_t *bytes)
     bool found = false;
     snprintf(path, sizeof(path), "/proc/%u/smaps_rollup", pid);
     FILE *file = fopen(path, "r");
-    if (file == NULL) {
+    if (file == NULL)
         return false;
-    }
-    while (!found && fgets(line, sizeof(line), file) != NULL) {
+    while (!found && fgets(line, sizeof(line), file) != NULL)
         found = sscanf(line, "Anonymous: %" SCNu64, &kib) == 1;
-    }
     fclose(file);
     *bytes = kib * 1024;
     return found;
@@ -271,9 +253,8 @@ int peers_run(const struct sockaddr_in *to, const char *key_file, unsigned count
     int answer = -1;
     struct run run = {.to = *to, .count = count, .result = result};
     memset(result, 0, sizeof(*result));
-    if (!read_key(&run, key_file)) {
+    if (!read_key(&run, key_file))
         return fail(&run, key_file);
-    }
     run.epoll = epoll_create1(EPOLL_CLOEXEC);
     run.peers = calloc(count, sizeof(*run.peers));
     if (run.epoll < 0 || run.peers == NULL) {
@@ -288,9 +269,8 @@ int peers_run(const struct sockaddr_in *to, const char *key_file, unsigned count
     answer = bring_up(&run);
     result->seconds = (double)(net_now_ns() - start_ns) / 1e9;
     result->peers = run.up;
-    if (answer == 0 && !read_rss(pid, &result->rss_after)) {
+    if (answer == 0 && !read_rss(pid, &result->rss_after))
         answer = fail(&run, "reading the server's memory");
-    }
 
 out:
     for (unsigned i = 0; run.peers != NULL && i < run.started; i++) {

@@ -50,9 +50,8 @@ static uint8_t *put(uint8_t *at, const void *bytes, size_t len)
 
 static uint8_t *put_random(uint8_t *at, uint32_t seed, uint32_t salt)
 {
-    for (uint32_t i = 0; i < HELLO_RANDOM; i++) {
+    for (uint32_t i = 0; i < HELLO_RANDOM; i++)
         at[i] = (uint8_t)mix(seed * 96 + salt * HELLO_RANDOM + i);
-    }
     return at + HELLO_RANDOM;
 }
 
@@ -99,9 +98,8 @@ void order_write(uint8_t out[ORDER_LEN], const struct order *order)
 bool order_read(struct order *order, const uint8_t in[ORDER_LEN])
 {
     if (memcmp(in, order_magic, sizeof(order_magic)) != 0 || in[8] < ORDER_SEND ||
-        in[8] > ORDER_ECHO) {
+        in[8] > ORDER_ECHO)
         return false;
-    }
     order->kind = (enum order_kind)in[8];
     memcpy(&order->seed, in + 4, sizeof(order->seed));
     return true;
@@ -109,9 +107,8 @@ bool order_read(struct order *order, const uint8_t in[ORDER_LEN])
 
 void pattern_init(void)
 {
-    for (uint32_t i = 0; i < sizeof(pattern); i++) {
+    for (uint32_t i = 0; i < sizeof(pattern); i++)
         pattern[i] = (uint8_t)mix(i % PATTERN_PERIOD);
-    }
 }
 
 const uint8_t *pattern_at(uint32_t seed, uint64_t position)

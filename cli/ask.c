@@ -32,9 +32,8 @@ json_t *ask(const char *path, const char *command, char why[OPTION_WHY_MAX])
     snprintf(request, sizeof request, "{\"command\":\"%s\"}\n", command);
     size_t len = 0;
     char *line = io_ask(path, request, ASK_ANSWER_MAX, &len, why, OPTION_WHY_MAX);
-    if (line == NULL) {
+    if (line == NULL)
         return NULL;
-    }
     json_t *answer = understand(line, len, why);
     free(line);
     return answer;

@@ -20,9 +20,8 @@ static bool decode(const char *text, size_t len, uint8_t key[SODIUMTCP_KEY_LEN])
 
 bool boxkey_public(const char *text, uint8_t key[SODIUMTCP_KEY_LEN], char why[OPTION_WHY_MAX])
 {
-    if (decode(text, strlen(text), key)) {
+    if (decode(text, strlen(text), key))
         return true;
-    }
     snprintf(why, OPTION_WHY_MAX, "not the 44 characters of base64 that adit keygen box prints");
     return false;
 }
@@ -49,15 +48,13 @@ bool boxkey_read(struct io_disk *disk, const char *path, struct sodiumtcp_keypai
     size_t len = 0;
     size_t room = 0;
     char *text = read_secret(disk, path, &len, &room, why);
-    if (text == NULL) {
+    if (text == NULL)
         return false;
-    }
     bool good = decode(text, len, pair->secret_key);
     wipe(text, room);
     free(text);
-    if (good && crypto_scalarmult_base(pair->public_key, pair->secret_key) == 0) {
+    if (good && crypto_scalarmult_base(pair->public_key, pair->secret_key) == 0)
         return true;
-    }
     snprintf(why, OPTION_WHY_MAX, "%s: not a secret key as adit keygen box --out writes it", path);
     return false;
 }
@@ -68,9 +65,8 @@ bool boxkey_passphrase(struct io_disk *disk, const char *path,
     size_t len = 0;
     size_t room = 0;
     char *text = read_secret(disk, path, &len, &room, why);
-    if (text == NULL) {
+    if (text == NULL)
         return false;
-    }
     bool good = len > 0 && len <= SODIUMTCP_CREDENTIAL_MAX && memchr(text, '\0', len) == NULL;
     if (good) {
         memcpy(passphrase, text, len);

@@ -49,9 +49,8 @@ static void check_files(const struct options *options, struct report *report)
          s = options_next(&options->table, s)) {
         for (size_t i = 0; s->kind == OPTION_SECRET && i < options_count(options, s->name); i++) {
             const struct option_value *value = options_value(options, s->name, i);
-            if (strcmp(value->text, "-") != 0) {
+            if (strcmp(value->text, "-") != 0)
                 check_file(s, value, report);
-            }
         }
     }
 }
@@ -61,15 +60,13 @@ static void print_fine(const char *path, const struct command *role, const struc
 {
     size_t keys = 0;
     for (const struct option_spec *s = options_next(&options->table, NULL); s != NULL;
-         s = options_next(&options->table, s)) {
+         s = options_next(&options->table, s))
         keys += options_count(options, s->name) > 0;
-    }
     char shown[512];
     text_escape(path, strlen(path), shown, sizeof shown);
     printf("%s: fine (%s, %zu keys", shown, role->name, keys);
-    if (report->warnings > 0) {
+    if (report->warnings > 0)
         printf(", %zu %s", report->warnings, report->warnings == 1 ? "warning" : "warnings");
-    }
     puts(")");
 }
 
@@ -80,14 +77,12 @@ static int check(const char *path, const char *text, size_t len, const struct co
     report_init(&report);
     char *directory = config_directory(path);
     const struct command *found = NULL;
-    if (directory == NULL) {
+    if (directory == NULL)
         report_mistake(&report, 0, 0, "out of memory");
-    } else {
+    else
         found = config_read(text, len, directory, role, true, &options, &report);
-    }
-    if (found != NULL) {
+    if (found != NULL)
         check_files(&options, &report);
-    }
     report_print(&report, path, stdout);
     if (found != NULL) {
         print_fine(path, found, &options, &report);
@@ -104,19 +99,16 @@ static int run(const struct command *command, struct options *options)
     const char *path = options_text(options, "file");
     const char *role = options_text(options, "role");
     struct io_loop *loop = process_loop(command);
-    if (loop == NULL) {
+    if (loop == NULL)
         return EXIT_FAILED;
-    }
     char *text = NULL;
     size_t len = 0;
     int error = io_file_read(io_disk(loop), path, CONFIG_LEN_MAX, &text, &len);
     io_real_free(loop);
-    if (error == IO_E_TOO_LARGE) {
+    if (error == IO_E_TOO_LARGE)
         return command_failed(command, "%s: longer than %d bytes", path, CONFIG_LEN_MAX);
-    }
-    if (error != 0) {
+    if (error != 0)
         return command_failed(command, "%s: %s", path, io_error_text(error));
-    }
     int status = check(path, text, len, role == NULL ? NULL : command_of_role(role));
     free(text);
     return status;

@@ -60,22 +60,18 @@ const struct command *const command_all[] = {
 
 const struct command *command_find(const char *name)
 {
-    for (const struct command *const *c = command_all; *c != NULL; c++) {
-        if (strcmp((*c)->name, name) == 0) {
+    for (const struct command *const *c = command_all; *c != NULL; c++)
+        if (strcmp((*c)->name, name) == 0)
             return *c;
-        }
-    }
     return NULL;
 }
 
 static bool is_role(const struct command *command)
 {
     for (const struct option_spec *s = options_next(&command->table, NULL); s != NULL;
-         s = options_next(&command->table, s)) {
-        if (strcmp(s->name, "config") == 0) {
+         s = options_next(&command->table, s))
+        if (strcmp(s->name, "config") == 0)
             return true;
-        }
-    }
     return false;
 }
 
@@ -87,11 +83,9 @@ const struct command *command_of_role(const char *role)
 
 void command_offer_roles(struct suggestion *suggestion)
 {
-    for (const struct command *const *c = command_all; *c != NULL; c++) {
-        if (is_role(*c)) {
+    for (const struct command *const *c = command_all; *c != NULL; c++)
+        if (is_role(*c))
             suggest_offer(suggestion, (*c)->name);
-        }
-    }
 }
 
 int command_unusable(const struct command *command, const char *format, ...)
@@ -130,9 +124,8 @@ int command_need(const struct command *command, const struct options *options)
         const char *wrong = command_contradiction(command, options);
         return wrong == NULL ? EXIT_FINE : command_unusable(command, "%s", wrong);
     }
-    if ((missing->traits & OPTION_ARGUMENT) != 0) {
+    if ((missing->traits & OPTION_ARGUMENT) != 0)
         return command_unusable(command, "%s is missing", missing->value);
-    }
     return command_unusable(command, "--%s %s is missing", missing->name, missing->value);
 }
 
@@ -164,9 +157,8 @@ void command_overview(FILE *out)
 static int run(const struct command *command, int argc, char *const *argv)
 {
     struct options options;
-    if (!options_init(&options, &command->table)) {
+    if (!options_init(&options, &command->table))
         return command_failed(command, "out of memory");
-    }
     char why[OPTION_WHY_MAX];
     int status = EXIT_FINE;
     switch (options_read(&options, argc, argv, why)) {
@@ -178,9 +170,8 @@ static int run(const struct command *command, int argc, char *const *argv)
         break;
     case OPTIONS_OK:
         status = is_role(command) ? EXIT_FINE : command_need(command, &options);
-        if (status == EXIT_FINE) {
+        if (status == EXIT_FINE)
             status = command->run(command, &options);
-        }
         break;
     }
     options_clear(&options);
@@ -195,9 +186,8 @@ static size_t family(const char *word, FILE *out)
     for (const struct command *const *c = command_all; *c != NULL; c++) {
         if (strncmp((*c)->name, word, len) == 0 && (*c)->name[len] == ' ') {
             count++;
-            if (out != NULL) {
+            if (out != NULL)
                 fprintf(out, "  adit %-15s %s\n", (*c)->name, (*c)->summary);
-            }
         }
     }
     return count;
@@ -207,9 +197,8 @@ static size_t family(const char *word, FILE *out)
 static const char *nearest_command(const char *words)
 {
     struct suggestion meant = suggest_start(words);
-    for (const struct command *const *c = command_all; *c != NULL; c++) {
+    for (const struct command *const *c = command_all; *c != NULL; c++)
         suggest_offer(&meant, (*c)->name);
-    }
     for (const struct command *const *c = command_all; *c != NULL; c++) {
         char head[SUGGEST_WORD_MAX + 1];
         snprintf(head, sizeof head, "%.*s", (int)strcspn((*c)->name, " "), (*c)->name);
@@ -229,9 +218,8 @@ static int unknown_command(const char *first, const char *second)
              second == NULL ? "" : second);
     text_escape(words, strlen(words), shown, sizeof shown);
     const char *meant = nearest_command(words);
-    if (meant == NULL && second != NULL) {
+    if (meant == NULL && second != NULL)
         meant = nearest_command(first);
-    }
     if (meant != NULL) {
         fprintf(stderr, "adit: there is no command \"%s\"; did you mean adit %s? See adit --help\n",
                 shown, meant);
@@ -261,12 +249,10 @@ int command_main(int argc, char *const *argv)
         return EXIT_FINE;
     }
     const struct command *command = command_find(argv[1]);
-    if (command != NULL) {
+    if (command != NULL)
         return run(command, argc - 2, argv + 2);
-    }
-    if (family(argv[1], NULL) == 0) {
+    if (family(argv[1], NULL) == 0)
         return unknown_command(argv[1], argc > 2 && argv[2][0] != '-' ? argv[2] : NULL);
-    }
     if (argc < 3 || asks(argv[2], "--help", "-h")) {
         FILE *out = argc < 3 ? stderr : stdout;
         fprintf(out, "%sadit %s has these commands; each has a --help of its own:\n",

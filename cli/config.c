@@ -83,14 +83,12 @@ static char *complete_path(const struct reader *reader, const struct option_spec
     bool word = ((spec->traits & OPTION_STDIN) != 0 && strcmp(text, "-") == 0) ||
                 ((spec->traits & OPTION_NONE) != 0 && strcmp(text, "none") == 0);
     bool path = spec->kind == OPTION_FILE || spec->kind == OPTION_SECRET;
-    if (!path || word || text[0] == '/' || text[0] == '\0' || strcmp(reader->directory, ".") == 0) {
+    if (!path || word || text[0] == '/' || text[0] == '\0' || strcmp(reader->directory, ".") == 0)
         return strdup(text);
-    }
     size_t room = strlen(reader->directory) + 1 + strlen(text) + 1;
     char *complete = malloc(room);
-    if (complete != NULL) {
+    if (complete != NULL)
         snprintf(complete, room, "%s/%s", reader->directory, text);
-    }
     return complete;
 }
 
@@ -98,9 +96,8 @@ static void read_one(struct reader *reader, const struct option_spec *spec, cons
                      const yaml_node_t *node)
 {
     const char *text = scalar_text(reader, node, key, expected(spec));
-    if (text == NULL) {
+    if (text == NULL)
         return;
-    }
     char why[OPTION_WHY_MAX];
     struct option_value value;
     if (!option_value_parse(spec, text, &value, why)) {
@@ -114,9 +111,8 @@ static void read_one(struct reader *reader, const struct option_spec *spec, cons
         return;
     }
     if (!options_add(reader->options, spec, complete, yamlform_line(node->start_mark),
-                     yamlform_column(node->start_mark), why)) {
+                     yamlform_column(node->start_mark), why))
         mistake_at(reader, node, key, why);
-    }
     free(complete);
 }
 
@@ -134,13 +130,11 @@ static void read_option(struct reader *reader, const struct option_spec *spec, c
         mistake_at(reader, node, key, what);
         return;
     }
-    if (node->data.sequence.items.start == node->data.sequence.items.top) {
+    if (node->data.sequence.items.start == node->data.sequence.items.top)
         mistake_at(reader, node, key, "the list is empty: leave the key out, or fill it");
-    }
     for (yaml_node_item_t *item = node->data.sequence.items.start;
-         item < node->data.sequence.items.top; item++) {
+         item < node->data.sequence.items.top; item++)
         read_one(reader, spec, key, yaml_document_get_node(&reader->document, *item));
-    }
 }
 
 /* Another role that has the option, or NULL. */
@@ -149,9 +143,8 @@ static const struct command *other_role_with(const struct reader *reader, const 
     for (const struct command *const *c = command_all; *c != NULL; c++) {
         const struct option_spec *spec = options_by_key(&(*c)->table, key);
         if (*c != reader->role && command_of_role((*c)->name) == *c && spec != NULL &&
-            (spec->traits & OPTION_NOT_IN_FILE) == 0) {
+            (spec->traits & OPTION_NOT_IN_FILE) == 0)
             return *c;
-        }
     }
     return NULL;
 }
@@ -223,12 +216,10 @@ static void read_pair(struct reader *reader, const yaml_node_t *key_node, const 
         return;
     }
     for (const struct option_spec *s = options_next(table, NULL); s != spec;
-         s = options_next(table, s)) {
+         s = options_next(table, s))
         at++;
-    }
-    if (first_time(reader, &reader->seen[at], key_node, shown)) {
+    if (first_time(reader, &reader->seen[at], key_node, shown))
         read_option(reader, spec, shown, value);
-    }
 }
 
 static void report_missing(struct reader *reader, const yaml_node_t *root)
@@ -255,13 +246,11 @@ static const struct command *find_role(struct reader *reader, yaml_node_t *root,
          pair < root->data.mapping.pairs.top; pair++) {
         const yaml_node_t *key = yaml_document_get_node(&reader->document, pair->key);
         const yaml_node_t *value = yaml_document_get_node(&reader->document, pair->value);
-        if (key->type != YAML_SCALAR_NODE || strcmp((char *)key->data.scalar.value, "role") != 0) {
+        if (key->type != YAML_SCALAR_NODE || strcmp((char *)key->data.scalar.value, "role") != 0)
             continue;
-        }
         const char *text = scalar_text(reader, value, "role", "serve, publish or master");
-        if (text == NULL) {
+        if (text == NULL)
             return given;
-        }
         const struct command *role = command_of_role(text);
         char shown[SHOWN_MAX];
         char what[2 * SHOWN_MAX];
@@ -282,9 +271,8 @@ static const struct command *find_role(struct reader *reader, yaml_node_t *root,
         }
         return given != NULL ? given : role;
     }
-    if (given == NULL) {
+    if (given == NULL)
         mistake_at(reader, root, "role", "is missing: serve, publish or master");
-    }
     return given;
 }
 
@@ -298,14 +286,12 @@ static void read_document(struct reader *reader, const struct command *role, boo
         return;
     }
     reader->role = find_role(reader, root, role);
-    if (reader->role == NULL) {
+    if (reader->role == NULL)
         return;
-    }
     size_t count = 0;
     for (const struct option_spec *s = options_next(&reader->role->table, NULL); s != NULL;
-         s = options_next(&reader->role->table, s)) {
+         s = options_next(&reader->role->table, s))
         count++;
-    }
     reader->seen = calloc(count + 1, sizeof *reader->seen);
     if (reader->seen == NULL || !options_init(reader->options, &reader->role->table)) {
         report_mistake(reader->report, 0, 0, "out of memory");
@@ -316,9 +302,8 @@ static void read_document(struct reader *reader, const struct command *role, boo
         read_pair(reader, yaml_document_get_node(&reader->document, pair->key),
                   yaml_document_get_node(&reader->document, pair->value));
     }
-    if (needed) {
+    if (needed)
         report_missing(reader, root);
-    }
     const char *wrong = needed && reader->report->mistakes == 0
                             ? command_contradiction(reader->role, reader->options)
                             : NULL;
@@ -331,9 +316,8 @@ static void read_document(struct reader *reader, const struct command *role, boo
 char *config_directory(const char *path)
 {
     const char *slash = strrchr(path, '/');
-    if (slash == NULL) {
+    if (slash == NULL)
         return strdup(".");
-    }
     return strndup(path, slash == path ? 1 : (size_t)(slash - path));
 }
 
@@ -346,9 +330,8 @@ const struct command *config_read(const char *text, size_t len, const char *dire
         report_mistake(report, 0, 0, "too long: more than %d bytes", CONFIG_LEN_MAX);
         return NULL;
     }
-    if (!yamlform_check(text, len, report)) {
+    if (!yamlform_check(text, len, report))
         return NULL;
-    }
     struct reader reader = {.report = report, .directory = directory, .options = options};
     yaml_parser_t parser;
     if (!yamlform_start(&parser, text, len)) {

@@ -95,18 +95,16 @@ static void on_stopped(void *arg)
 
 static void stop(struct demo *demo)
 {
-    if (demo->stopping) {
+    if (demo->stopping)
         return;
-    }
     demo->stopping = true;
     io_timer_stop(&demo->look);
     if (demo->device != NULL) {
         demodevice_cancel(demo->device);
         demo->device = NULL;
     }
-    if (demo->publish != NULL) {
+    if (demo->publish != NULL)
         publish_stop(demo->publish);
-    }
     if (demo->server != NULL) {
         /* Twice: nothing waits for callers of a demo. */
         server_stop(demo->server);
@@ -187,11 +185,10 @@ static void on_page(void *arg, const struct demodevice_seen *seen)
         fail(demo, "caller", "the site was told another address than the device's");
     } else {
         printf("\nProved: %s is reached through the tunnel, TLS end to end.\n", name);
-        if (demo->once) {
+        if (demo->once)
             stop(demo);
-        } else {
+        else
             demotext_commands(stdout, &demo->files, name, demo->public_addr.port);
-        }
     }
 }
 
@@ -205,9 +202,8 @@ static void call(struct demo *demo)
     snprintf(demo->path, sizeof demo->path, "/%s", text);
     demo->device = demodevice_start(demo->loop, &demo->public_addr, name, demo->path,
                                     demo->device_tls, on_page, demo, &error);
-    if (demo->device == NULL) {
+    if (demo->device == NULL)
         fail(demo, "device", io_error_text(error));
-    }
 }
 
 static const char *field(const json_t *status, const char *key)
@@ -222,9 +218,8 @@ static bool serves(const json_t *state)
     for (size_t i = 0; i < json_array_size(peers); i++) {
         const json_t *peer = json_array_get(peers, i);
         if (strcmp(field(peer, "hostname"), name) == 0 &&
-            strcmp(field(peer, "state"), "serving") == 0) {
+            strcmp(field(peer, "state"), "serving") == 0)
             return true;
-        }
     }
     return false;
 }
@@ -282,18 +277,16 @@ static bool start_server(struct demo *demo, char *why, size_t why_len)
         config.listen_count = last ? 1 : 2;
         demo->server = server_start(demo->loop, &config, on_stopped, demo, why, why_len);
     }
-    if (demo->server == NULL) {
+    if (demo->server == NULL)
         return false;
-    }
     demo->running++;
     struct addr bound[2];
     size_t count = server_addresses(demo->server, bound, 2);
     /* The IPv6 one: its callers are told apart from the publisher, who comes by IPv4. */
     demo->public_addr = bound[count - 1];
     char text[2][ADDR_TEXT_MAX] = {"", ""};
-    for (size_t i = 0; i < count; i++) {
+    for (size_t i = 0; i < count; i++)
         addr_format(&bound[i], text[i]);
-    }
     say(demo, "server", "listens on %s%s%s", text[0], count > 1 ? " and " : "", text[1]);
     return true;
 }
@@ -304,9 +297,8 @@ static bool start_site(struct demo *demo, char *why, size_t why_len)
     const struct democa *certificates = &demo->files.certificates;
     demo->site_tls = io_tls_server_new(certificates->cert, certificates->key, why, why_len);
     demo->device_tls = io_tls_client_new(certificates->ca, why, why_len);
-    if (demo->site_tls == NULL || demo->device_tls == NULL) {
+    if (demo->site_tls == NULL || demo->device_tls == NULL)
         return false;
-    }
     demo->site = demosite_open(demo->loop, demo->site_tls, &error);
     if (demo->site == NULL) {
         snprintf(why, why_len, "%s", io_error_text(error));
@@ -330,9 +322,8 @@ static bool start_publish(struct demo *demo, char *why, size_t why_len)
                                     .proxy_protocol = 2};
     demo->publish_since_ms = io_now_ms(demo->loop);
     demo->publish = publish_start(demo->loop, &config, on_stopped, demo, why, why_len);
-    if (demo->publish == NULL) {
+    if (demo->publish == NULL)
         return false;
-    }
     demo->running++;
     io_timer_set_in(&demo->look, LOOK_MS);
     return true;
@@ -342,13 +333,12 @@ static void start(void *arg)
 {
     struct demo *demo = arg;
     char why[OPTION_WHY_MAX] = "";
-    if (!start_server(demo, why, sizeof why)) {
+    if (!start_server(demo, why, sizeof why))
         fail(demo, "server", why);
-    } else if (!start_site(demo, why, sizeof why)) {
+    else if (!start_site(demo, why, sizeof why))
         fail(demo, "site", why);
-    } else if (!start_publish(demo, why, sizeof why)) {
+    else if (!start_publish(demo, why, sizeof why))
         fail(demo, "publisher", why);
-    }
 }
 
 static int run_loop(const struct command *command, const struct options *options, struct demo *demo)
@@ -356,12 +346,10 @@ static int run_loop(const struct command *command, const struct options *options
     char why[OPTION_WHY_MAX] = "";
     if (io_real_on_signal(demo->loop, SIGTERM, on_signal, demo) != 0 ||
         io_real_on_signal(demo->loop, SIGINT, on_signal, demo) != 0 ||
-        io_real_on_signal(demo->loop, SIGHUP, on_signal, demo) != 0) {
+        io_real_on_signal(demo->loop, SIGHUP, on_signal, demo) != 0)
         return command_failed(command, "cannot wait for signals");
-    }
-    if (!demofiles_make(&demo->files, demo->loop, options_text(options, "state"), name, why)) {
+    if (!demofiles_make(&demo->files, demo->loop, options_text(options, "state"), name, why))
         return command_failed(command, "%s", why);
-    }
     say(demo, "keys", "in %s: fernet.key (%s), the credential demo.json, the CA ca.pem",
         demo->files.directory, demo->files.key_is_new ? "new" : "kept");
     struct io_task first;
@@ -378,22 +366,17 @@ static int run(const struct command *command, struct options *options)
     struct io_real_options settings = {.log_level = LOG_WARN};
     struct demo demo = {.once = options_switched_on(options, "once"), .status = EXIT_FINE};
     demo.loop = io_real_new(&settings, &error);
-    if (demo.loop == NULL) {
+    if (demo.loop == NULL)
         return command_failed(command, "%s", io_error_text(error));
-    }
     int status = run_loop(command, options, &demo);
-    if (demo.publish != NULL) {
+    if (demo.publish != NULL)
         publish_free(demo.publish);
-    }
-    if (demo.server != NULL) {
+    if (demo.server != NULL)
         server_free(demo.server);
-    }
-    if (demo.site_tls != NULL) {
+    if (demo.site_tls != NULL)
         io_tls_unref(demo.site_tls);
-    }
-    if (demo.device_tls != NULL) {
+    if (demo.device_tls != NULL)
         io_tls_unref(demo.device_tls);
-    }
     demofiles_clear(&demo.files);
     io_real_free(demo.loop);
     return status;

@@ -31,9 +31,8 @@ static bool add_extension(X509 *cert, X509 *issuer, int nid, const char *value)
 static bool set_serial(X509 *cert)
 {
     uint8_t bytes[SERIAL_LEN];
-    if (RAND_bytes(bytes, sizeof bytes) != 1) {
+    if (RAND_bytes(bytes, sizeof bytes) != 1)
         return false;
-    }
     bytes[0] &= 0x7f; /* positive */
     BIGNUM *number = BN_bin2bn(bytes, sizeof bytes, NULL);
     bool set = number != NULL && BN_to_ASN1_INTEGER(number, X509_get_serialNumber(cert)) != NULL;
@@ -45,9 +44,8 @@ static bool set_serial(X509 *cert)
 static X509 *describe(EVP_PKEY *key, const char *common_name, const X509 *issuer)
 {
     X509 *cert = X509_new();
-    if (cert == NULL) {
+    if (cert == NULL)
         return NULL;
-    }
     X509_NAME *subject = X509_get_subject_name(cert);
     if (X509_set_version(cert, X509_VERSION_3_VALUE) != 1 || !set_serial(cert) ||
         X509_gmtime_adj(X509_getm_notBefore(cert), -BACKDATE_S) == NULL ||
@@ -127,12 +125,10 @@ bool democa_make(struct democa *ca, const char *name, char why[OPTION_WHY_MAX])
     X509 *site = NULL;
     EVP_PKEY *authority_key = EVP_EC_gen("P-256");
     EVP_PKEY *site_key = EVP_EC_gen("P-256");
-    if (authority_key != NULL && site_key != NULL) {
+    if (authority_key != NULL && site_key != NULL)
         authority = make_authority(authority_key);
-    }
-    if (authority != NULL) {
+    if (authority != NULL)
         site = make_site(site_key, name, authority, authority_key);
-    }
     if (site != NULL) {
         ca->ca = cert_text(authority);
         ca->cert = cert_text(site);
@@ -142,9 +138,8 @@ bool democa_make(struct democa *ca, const char *name, char why[OPTION_WHY_MAX])
     X509_free(authority);
     EVP_PKEY_free(site_key);
     EVP_PKEY_free(authority_key);
-    if (ca->ca != NULL && ca->cert != NULL && ca->key != NULL) {
+    if (ca->ca != NULL && ca->cert != NULL && ca->key != NULL)
         return true;
-    }
     const char *reason = ERR_reason_error_string(ERR_get_error());
     snprintf(why, OPTION_WHY_MAX, "no certificate: %s", reason == NULL ? "out of memory" : reason);
     democa_clear(ca);
@@ -153,9 +148,8 @@ bool democa_make(struct democa *ca, const char *name, char why[OPTION_WHY_MAX])
 
 void democa_clear(struct democa *ca)
 {
-    if (ca->key != NULL) {
+    if (ca->key != NULL)
         wipe(ca->key, strlen(ca->key));
-    }
     free(ca->key);
     free(ca->cert);
     free(ca->ca);

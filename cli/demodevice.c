@@ -67,9 +67,8 @@ static void begin_tls(struct demodevice *device)
     device->seen.connect_ms = step_ms(device);
     device->state = DEVICE_HANDSHAKE;
     int error = io_stream_start_tls(device->stream, device->tls, device->name);
-    if (error != 0) {
+    if (error != 0)
         fail(device, error);
-    }
 }
 
 static void ask(struct demodevice *device)
@@ -81,21 +80,19 @@ static void ask(struct demodevice *device)
     snprintf(device->seen.tls_cipher, sizeof device->seen.tls_cipher, "%s",
              io_stream_tls_cipher(device->stream));
     int error = io_send(device->stream, device->request, strlen(device->request));
-    if (error != 0) {
+    if (error != 0)
         fail(device, error);
-    } else {
+    else
         io_again(device->stream);
-    }
 }
 
 static void on_connected(void *arg)
 {
     struct demodevice *device = arg;
-    if (device->state == DEVICE_CONNECTING) {
+    if (device->state == DEVICE_CONNECTING)
         begin_tls(device);
-    } else {
+    else
         ask(device);
-    }
 }
 
 static void on_readable(void *arg)
@@ -109,9 +106,8 @@ static void on_readable(void *arg)
         }
         ssize_t got =
             io_read(device->stream, seen->answer + seen->len, DEMODEVICE_ANSWER_MAX - seen->len);
-        if (got == IO_AGAIN) {
+        if (got == IO_AGAIN)
             return;
-        }
         if (got < 0) {
             fail(device, (int)got);
             return;

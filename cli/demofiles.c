@@ -22,18 +22,16 @@ static bool name_files(struct demofiles *files, const char *directory, char why[
     const char *state = getenv("XDG_STATE_HOME");
     const char *home = getenv("HOME");
     int len;
-    if (directory != NULL) {
+    if (directory != NULL)
         len = snprintf(files->directory, DEMOFILES_PATH_MAX, "%s", directory);
-    } else if (state != NULL && state[0] == '/') {
+    else if (state != NULL && state[0] == '/')
         len = snprintf(files->directory, DEMOFILES_PATH_MAX, "%s/adit/demo", state);
-    } else if (home != NULL && home[0] == '/') {
+    else if (home != NULL && home[0] == '/')
         len = snprintf(files->directory, DEMOFILES_PATH_MAX, "%s/.local/state/adit/demo", home);
-    } else {
+    else
         return fail(why, "state directory", "neither XDG_STATE_HOME nor HOME is set: --state DIR");
-    }
-    if (len >= DEMOFILES_PATH_MAX) {
+    if (len >= DEMOFILES_PATH_MAX)
         return fail(why, "state directory", "its path is too long");
-    }
     snprintf(files->fernet_key, sizeof files->fernet_key, "%s/fernet.key", files->directory);
     snprintf(files->credential, sizeof files->credential, "%s/demo.json", files->directory);
     snprintf(files->ca, sizeof files->ca, "%s/ca.pem", files->directory);
@@ -54,9 +52,8 @@ static bool find_key(struct demofiles *files, struct io_loop *loop, struct snitu
         free(text);
         return error == 0 || fail(why, files->fernet_key, "no Fernet key; remove the file");
     }
-    if (error != IO_E_NOT_FOUND) {
+    if (error != IO_E_NOT_FOUND)
         return fail(why, files->fernet_key, io_error_text(error));
-    }
     char key_text[SNITUN_FERNET_KEY_TEXT + 2];
     keyring->count = 1;
     io_random(loop, keyring->keys[0], sizeof keyring->keys[0]);
@@ -78,9 +75,8 @@ static bool make_credential(const struct demofiles *files, struct io_loop *loop,
     snprintf(token.hostname, sizeof token.hostname, "%s", name);
     char *json = mint_credential(loop, keyring, &token, why);
     snitun_token_clear(&token);
-    if (json == NULL) {
+    if (json == NULL)
         return false;
-    }
     int error = io_file_write(io_disk(loop), files->credential, json, strlen(json), 0600, false);
     wipe(json, strlen(json));
     free(json);
@@ -93,15 +89,13 @@ bool demofiles_make(struct demofiles *files, struct io_loop *loop, const char *d
     struct snitun_keyring keyring = {0};
     *files = (struct demofiles){0};
     if (!name_files(files, directory, why) ||
-        !io_process_make_directories(files->fernet_key, NULL, why, OPTION_WHY_MAX)) {
+        !io_process_make_directories(files->fernet_key, NULL, why, OPTION_WHY_MAX))
         return false;
-    }
     bool made =
         find_key(files, loop, &keyring, why) && make_credential(files, loop, &keyring, name, why);
     snitun_keyring_wipe(&keyring);
-    if (!made || !democa_make(&files->certificates, name, why)) {
+    if (!made || !democa_make(&files->certificates, name, why))
         return false;
-    }
     const char *ca = files->certificates.ca;
     int error = io_file_write(io_disk(loop), files->ca, ca, strlen(ca), 0644, false);
     return error == 0 || fail(why, files->ca, io_error_text(error));

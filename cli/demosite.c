@@ -35,11 +35,10 @@ struct demosite {
 
 static void visit_end(struct visit *visit, bool orderly)
 {
-    if (orderly) {
+    if (orderly)
         io_close(visit->stream);
-    } else {
+    else
         io_abort(visit->stream);
-    }
     io_timer_stop(&visit->deadline);
     list_remove(&visit->link);
     visit->site->count--;
@@ -69,9 +68,8 @@ static void answer(struct visit *visit)
     struct addr peer = io_stream_peer(visit->stream);
     addr_format(&peer, from);
     read_path(visit, path);
-    if (visit->header.has_source) {
+    if (visit->header.has_source)
         ip_format(&visit->header.source, caller);
-    }
     int page_len = snprintf(page, sizeof page,
                             "This page came through an adit tunnel.\n"
                             "caller: %s\n"
@@ -94,9 +92,8 @@ static void read_request(struct visit *visit)
     for (;;) {
         ssize_t got =
             io_read(visit->stream, visit->bytes + visit->len, sizeof visit->bytes - visit->len);
-        if (got == IO_AGAIN) {
+        if (got == IO_AGAIN)
             return;
-        }
         if (got <= 0) {
             visit_end(visit, got == 0);
             return;
@@ -120,9 +117,8 @@ static bool take_header(struct visit *visit, bool *broken)
     enum proxyheader_verdict verdict =
         proxyheader_parse((const uint8_t *)visit->bytes, visit->len, &visit->header, &used);
     *broken = verdict != PROXYHEADER_OK && verdict != PROXYHEADER_INCOMPLETE;
-    if (verdict != PROXYHEADER_OK) {
+    if (verdict != PROXYHEADER_OK)
         return false;
-    }
     size_t rest = visit->len - used;
     *broken = rest > 0 && io_unread(visit->stream, visit->bytes + used, rest) != 0;
     visit->len = 0;
@@ -135,19 +131,16 @@ static void read_header(struct visit *visit)
     while (!broken && visit->len < PROXYHEADER_V2_MAX) {
         ssize_t got =
             io_read(visit->stream, visit->bytes + visit->len, PROXYHEADER_V2_MAX - visit->len);
-        if (got == IO_AGAIN) {
+        if (got == IO_AGAIN)
             return;
-        }
-        if (got <= 0) {
+        if (got <= 0)
             break;
-        }
         visit->len += (size_t)got;
         if (take_header(visit, &broken)) {
             visit->state = VISIT_HANDSHAKE;
             broken = io_stream_start_tls(visit->stream, visit->site->tls, NULL) != 0;
-            if (!broken) {
+            if (!broken)
                 return;
-            }
         }
     }
     visit_end(visit, false);
@@ -156,11 +149,10 @@ static void read_header(struct visit *visit)
 static void on_readable(void *arg)
 {
     struct visit *visit = arg;
-    if (visit->state == VISIT_HEADER) {
+    if (visit->state == VISIT_HEADER)
         read_header(visit);
-    } else if (visit->state == VISIT_REQUEST) {
+    else if (visit->state == VISIT_REQUEST)
         read_request(visit);
-    }
 }
 
 static void on_connected(void *arg)
@@ -248,9 +240,8 @@ struct addr demosite_addr(const struct demosite *site)
 
 void demosite_close(struct demosite *site)
 {
-    while (!list_empty(&site->visits)) {
+    while (!list_empty(&site->visits))
         visit_end(container_of(site->visits.next, struct visit, link), false);
-    }
     io_timer_stop(&site->resume);
     io_listener_close(site->listener);
     io_tls_unref(site->tls);

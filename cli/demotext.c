@@ -12,14 +12,12 @@ static const char quoted_quote[] = "'\\''";
 
 char *demotext_quote(const char *word)
 {
-    if (word[0] != '\0' && word[strspn(word, plain)] == '\0') {
+    if (word[0] != '\0' && word[strspn(word, plain)] == '\0')
         return strdup(word);
-    }
     /* Every character may become a quoted quote. */
     char *out = malloc(strlen(word) * strlen(quoted_quote) + sizeof "''");
-    if (out == NULL) {
+    if (out == NULL)
         return NULL;
-    }
     char *at = out;
     *at++ = '\'';
     for (; *word != '\0'; word++) {

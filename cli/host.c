@@ -26,9 +26,8 @@ int host_run(const struct command *command, const struct options *options, bool 
              int (*work)(struct host_work *work))
 {
     struct io_loop *loop = process_loop(command);
-    if (loop == NULL) {
+    if (loop == NULL)
         return EXIT_FAILED;
-    }
     struct host_work one = {.command = command, .options = options, .loop = loop};
     const char *path = options_text(options, "store");
     int status = create ? storefile_make(command, loop, path, NULL) : EXIT_FINE;
@@ -46,13 +45,11 @@ int host_run(const struct command *command, const struct options *options, bool 
 
 int host_check(const struct host_work *work, int error)
 {
-    if (error == STORE_OK) {
+    if (error == STORE_OK)
         return EXIT_FINE;
-    }
     const char *path = options_text(work->options, "store");
-    if (error == STORE_E_NOT_FOUND) {
+    if (error == STORE_E_NOT_FOUND)
         return command_failed(work->command, "there is no host %s in %s", host_name(work), path);
-    }
     return command_failed(work->command, "%s: %s", path, store_error_text(error));
 }
 
@@ -79,9 +76,8 @@ json_t *host_json(const struct store_host *host)
 {
     json_t *aliases = json_array();
     json_t *allow = json_array();
-    for (size_t i = 0; i < host->alias_count; i++) {
+    for (size_t i = 0; i < host->alias_count; i++)
         json_array_append_new(aliases, json_string(host->aliases[i]));
-    }
     for (size_t i = 0; i < host->allow_count; i++) {
         char text[CIDR_TEXT_MAX];
         cidr_format(&host->allow[i], text);
@@ -100,9 +96,8 @@ json_t *host_json(const struct store_host *host)
 static void print_list(const char *title, const json_t *list, const char *none)
 {
     printf("%-14s", title);
-    for (size_t i = 0; i < json_array_size(list); i++) {
+    for (size_t i = 0; i < json_array_size(list); i++)
         printf("%s%s", i == 0 ? "" : ", ", json_string_value(json_array_get(list, i)));
-    }
     printf("%s\n", json_array_size(list) == 0 ? none : "");
 }
 
@@ -111,9 +106,8 @@ static void print_time(const char *title, int64_t at_s)
     char text[WHEN_MAX] = "never";
     time_t at = (time_t)at_s;
     struct tm parts;
-    if (at_s != 0 && gmtime_r(&at, &parts) != NULL) {
+    if (at_s != 0 && gmtime_r(&at, &parts) != NULL)
         strftime(text, sizeof text, "%Y-%m-%d %H:%M:%S UTC", &parts);
-    }
     printf("%-14s%s\n", title, text);
 }
 
@@ -146,9 +140,8 @@ static int print_key(struct host_work *work, const char *key)
     }
     struct store_host host;
     int status = host_check(work, store_find_name(work->store, host_name(work), &host));
-    if (status != EXIT_FINE) {
+    if (status != EXIT_FINE)
         return status;
-    }
     json_t *json = host_json(&host);
     json_object_set_new(json, "api_key", json_string(key));
     char *text = json_dumps(json, JSON_INDENT(2));

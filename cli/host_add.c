@@ -72,13 +72,11 @@ static bool describe(const struct host_work *work, struct store_host *host, int 
         strcpy(host->aliases[host->alias_count],
                options_value(options, "alias", host->alias_count)->to.name);
     }
-    for (; host->allow_count < blocks; host->allow_count++) {
+    for (; host->allow_count < blocks; host->allow_count++)
         host->allow[host->allow_count] = options_value(options, "allow", host->allow_count)->cidr;
-    }
     host->ciphers = options_count(options, "cipher") == 0 ? MASTER_CIPHERS_ALL : 0;
-    for (size_t i = 0; i < options_count(options, "cipher"); i++) {
+    for (size_t i = 0; i < options_count(options, "cipher"); i++)
         host->ciphers |= 1U << snitun_cipher_by_name(options_value(options, "cipher", i)->text);
-    }
     return true;
 }
 
@@ -93,9 +91,8 @@ static int add(struct host_work *work, struct store_host *host)
         return command_unusable(work->command,
                                 "the names and address blocks are too many for one token");
     }
-    if (!master_key_new(io_random_fn, work->loop, key, digest)) {
+    if (!master_key_new(io_random_fn, work->loop, key, digest))
         return command_failed(work->command, "cannot make a key");
-    }
     int error = store_add(work->store, host, digest, taken);
     if (error == STORE_E_TAKEN) {
         return command_failed(work->command, "%s belongs to a host already, as its name or alias",
@@ -109,9 +106,8 @@ static int work_add(struct host_work *work)
 {
     struct store_host host = {.kind = STORE_HOST};
     int status = EXIT_FAILED;
-    if (describe(work, &host, &status)) {
+    if (describe(work, &host, &status))
         status = add(work, &host);
-    }
     store_host_clear(&host);
     return status;
 }
@@ -136,9 +132,8 @@ static int work_rotate(struct host_work *work)
 {
     char key[MASTER_KEY_TEXT_MAX];
     uint8_t digest[SHA256_LEN];
-    if (!master_key_new(io_random_fn, work->loop, key, digest)) {
+    if (!master_key_new(io_random_fn, work->loop, key, digest))
         return command_failed(work->command, "cannot make a key");
-    }
     int status = host_check(work, store_rotate(work->store, host_name(work), digest));
     return status == EXIT_FINE ? host_give_key(work, key) : status;
 }

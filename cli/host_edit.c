@@ -51,9 +51,8 @@ static int work_show(struct host_work *work)
 {
     struct store_host host;
     int status = host_check(work, store_find_name(work->store, host_name(work), &host));
-    if (status == EXIT_FINE) {
+    if (status == EXIT_FINE)
         status = show(work, &host);
-    }
     store_host_clear(&host);
     return status;
 }
@@ -77,9 +76,8 @@ static int work_list(struct host_work *work)
 {
     json_t *list = options_switched_on(work->options, "json") ? json_array() : NULL;
     int error = store_each(work->store, list_one, list);
-    if (error == STORE_OK && list != NULL) {
+    if (error == STORE_OK && list != NULL)
         print_json(list);
-    }
     json_decref(list);
     return error == STORE_OK
                ? EXIT_FINE

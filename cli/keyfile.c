@@ -12,9 +12,8 @@ int keyfile_read(const struct command *command, struct io_disk *disk, const char
     char *text = NULL;
     size_t len = 0;
     int error = io_file_read_secret(disk, path, KEYFILE_MAX, &text, &len);
-    if (error != 0) {
+    if (error != 0)
         return command_failed(command, "%s: %s", path, io_error_text(error));
-    }
     unsigned line = 0;
     error = snitun_keyring_parse(keyring, text, len, &line);
     wipe(text, len);
@@ -33,19 +32,16 @@ int keyfile_write(const struct command *command, struct io_disk *disk, const cha
 {
     size_t len = strlen(text) + 1;
     char *line = malloc(len + 1);
-    if (line == NULL) {
+    if (line == NULL)
         return command_failed(command, "out of memory");
-    }
     snprintf(line, len + 1, "%s\n", text);
     int error = io_file_write(disk, path, line, len, 0600, !force);
     wipe(line, len);
     free(line);
-    if (error == IO_E_EXISTS) {
+    if (error == IO_E_EXISTS)
         return command_failed(command, "%s exists; --force replaces it", path);
-    }
-    if (error != 0) {
+    if (error != 0)
         return command_failed(command, "%s: %s", path, io_error_text(error));
-    }
     return EXIT_FINE;
 }
 
@@ -53,10 +49,9 @@ char *keyfile_stdin(size_t *len, char why[OPTION_WHY_MAX])
 {
     char *text = NULL;
     int error = io_console_read(KEYFILE_MAX, &text, len);
-    if (error == IO_E_TOO_LARGE) {
+    if (error == IO_E_TOO_LARGE)
         snprintf(why, OPTION_WHY_MAX, "standard input: more than %d bytes", KEYFILE_MAX);
-    } else if (error != 0) {
+    else if (error != 0)
         snprintf(why, OPTION_WHY_MAX, "standard input: %s", io_error_text(error));
-    }
     return text;
 }

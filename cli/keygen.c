@@ -68,17 +68,15 @@ static int make_box(const struct command *command, const struct options *options
     uint8_t secret_key[crypto_box_SECRETKEYBYTES];
     char public_text[BOX_TEXT_MAX];
     char secret_text[BOX_TEXT_MAX];
-    if (sodium_init() < 0 || crypto_box_keypair(public_key, secret_key) != 0) {
+    if (sodium_init() < 0 || crypto_box_keypair(public_key, secret_key) != 0)
         return command_failed(command, "libsodium does not start");
-    }
     sodium_bin2base64(public_text, sizeof public_text, public_key, sizeof public_key,
                       sodium_base64_VARIANT_ORIGINAL);
     sodium_bin2base64(secret_text, sizeof secret_text, secret_key, sizeof secret_key,
                       sodium_base64_VARIANT_ORIGINAL);
     int status = give(command, options, loop, "secret: ", secret_text);
-    if (status == EXIT_FINE) {
+    if (status == EXIT_FINE)
         printf("%s%s\n", options_text(options, "out") == NULL ? "public: " : "", public_text);
-    }
     wipe(secret_key, sizeof secret_key);
     wipe(secret_text, sizeof secret_text);
     return status;
@@ -87,9 +85,8 @@ static int make_box(const struct command *command, const struct options *options
 static int run(const struct command *command, struct options *options)
 {
     struct io_loop *loop = process_loop(command);
-    if (loop == NULL) {
+    if (loop == NULL)
         return EXIT_FAILED;
-    }
     int status = options_number(options, "kind") == KEYGEN_FERNET
                      ? make_fernet(command, options, loop)
                      : make_box(command, options, loop);

@@ -13,9 +13,8 @@ static char *format(const struct snitun_token *token, const char *text)
     hex_encode(token->keys.aes_key, sizeof token->keys.aes_key, key);
     hex_encode(token->keys.aes_iv, sizeof token->keys.aes_iv, iv);
     json_t *alias = json_array();
-    for (size_t i = 0; i < token->alias_count; i++) {
+    for (size_t i = 0; i < token->alias_count; i++)
         json_array_append_new(alias, json_string(token->aliases[i]));
-    }
     json_t *credential =
         json_pack("{ss, ss, ss, ss, si, ss, so, sI}", "token", text, "aes_key", key, "aes_iv", iv,
                   "cipher", snitun_cipher_name(token->keys.cipher), "protocol_version",
@@ -40,8 +39,7 @@ char *mint_credential(struct io_loop *loop, const struct snitun_keyring *keyring
         return NULL;
     }
     char *json = format(token, text);
-    if (json == NULL) {
+    if (json == NULL)
         snprintf(why, OPTION_WHY_MAX, "out of memory");
-    }
     return json;
 }

@@ -30,11 +30,9 @@ static const struct unit size_units[] = {
 char *option_key(const struct option_spec *spec, char out[OPTION_KEY_MAX])
 {
     snprintf(out, OPTION_KEY_MAX, "%s", spec->name);
-    for (char *c = out; *c != '\0'; c++) {
-        if (*c == '-') {
+    for (char *c = out; *c != '\0'; c++)
+        if (*c == '-')
             *c = '_';
-        }
-    }
     return out;
 }
 
@@ -45,9 +43,8 @@ static const char *read_digits(const char *text, uint64_t *number)
     uint64_t sum = 0;
     for (; *at >= '0' && *at <= '9'; at++) {
         uint64_t digit = (uint64_t)(*at - '0');
-        if (sum > (UINT64_MAX - digit) / 10) {
+        if (sum > (UINT64_MAX - digit) / 10)
             return NULL;
-        }
         sum = sum * 10 + digit;
     }
     *number = sum;
@@ -58,14 +55,12 @@ static bool read_with_unit(const char *text, const struct unit *units, uint64_t 
 {
     uint64_t count;
     const char *rest = read_digits(text, &count);
-    if (rest == NULL) {
+    if (rest == NULL)
         return false;
-    }
     for (const struct unit *unit = units; unit->name != NULL; unit++) {
         if (strcmp(rest, unit->name) == 0) {
-            if (count > UINT64_MAX / unit->factor) {
+            if (count > UINT64_MAX / unit->factor)
                 return false;
-            }
             *number = count * unit->factor;
             return true;
         }
@@ -87,23 +82,20 @@ bool option_size_parse(const char *text, uint64_t *bytes)
 static void format_with_unit(uint64_t number, const struct unit *units, char *out, size_t out_len)
 {
     const struct unit *best = units;
-    for (const struct unit *unit = units; unit->name != NULL; unit++) {
-        if (number >= unit->factor && number % unit->factor == 0) {
+    for (const struct unit *unit = units; unit->name != NULL; unit++)
+        if (number >= unit->factor && number % unit->factor == 0)
             best = unit;
-        }
-    }
     snprintf(out, out_len, "%llu%s", (unsigned long long)(number / best->factor), best->name);
 }
 
 static void format_limit(const struct option_spec *spec, uint64_t number, char out[32])
 {
-    if (spec->kind == OPTION_DURATION) {
+    if (spec->kind == OPTION_DURATION)
         format_with_unit(number, duration_units, out, 32);
-    } else if (spec->kind == OPTION_SIZE) {
+    else if (spec->kind == OPTION_SIZE)
         format_with_unit(number, size_units, out, 32);
-    } else {
+    else
         snprintf(out, 32, "%llu", (unsigned long long)number);
-    }
 }
 
 /* Always false, so that a reader can return it. */
@@ -121,9 +113,8 @@ static bool refuse(char why[OPTION_WHY_MAX], const char *format, ...)
 static bool in_range(const struct option_spec *spec, uint64_t number, const char *shown,
                      char why[OPTION_WHY_MAX])
 {
-    if (spec->max == 0 || (number >= spec->min && number <= spec->max)) {
+    if (spec->max == 0 || (number >= spec->min && number <= spec->max))
         return true;
-    }
     char least[32];
     char most[32];
     format_limit(spec, spec->min, least);
@@ -152,9 +143,8 @@ static bool read_number(const struct option_spec *spec, const char *text, const 
         break;
     default:
         rest = read_digits(text, &value->number);
-        if (rest == NULL || *rest != '\0') {
+        if (rest == NULL || *rest != '\0')
             return refuse(why, "\"%s\" is no whole number", shown);
-        }
         break;
     }
     return in_range(spec, value->number, shown, why);
@@ -176,9 +166,8 @@ static bool read_choice(const struct option_spec *spec, const char *text, const 
             snprintf(all + used, sizeof all - used, "%s%s", i == 0 ? "" : ", ", spec->choices[i]);
         used += (size_t)more < sizeof all - used ? (size_t)more : 0;
     }
-    if (meant.best != NULL) {
+    if (meant.best != NULL)
         return refuse(why, "\"%s\" is not one of %s; did you mean %s?", shown, all, meant.best);
-    }
     return refuse(why, "\"%s\" is not one of %s", shown, all);
 }
 
@@ -195,9 +184,8 @@ static bool read_switch(const char *text, const char *shown, struct option_value
 static bool read_address(const char *text, const char *shown, struct option_value *value,
                          char why[OPTION_WHY_MAX])
 {
-    if (addr_parse(text, &value->addr)) {
+    if (addr_parse(text, &value->addr))
         return true;
-    }
     return refuse(why,
                   "\"%s\" is no address and port, such as 192.0.2.1:443 or [::]:443 (no host "
                   "names here)",
@@ -207,18 +195,16 @@ static bool read_address(const char *text, const char *shown, struct option_valu
 static bool read_host_name(const char *text, const char *shown, struct option_value *value,
                            char why[OPTION_WHY_MAX])
 {
-    if (hostname_valid(text) && hostname_normalise(text, strlen(text), value->to.name)) {
+    if (hostname_valid(text) && hostname_normalise(text, strlen(text), value->to.name))
         return true;
-    }
     return refuse(why, "\"%s\" is no host name, such as home.example.org", shown);
 }
 
 static bool read_host_port(const char *text, const char *shown, struct option_value *value,
                            char why[OPTION_WHY_MAX])
 {
-    if (hostport_parse(text, false, value->to.host, &value->to.port)) {
+    if (hostport_parse(text, false, value->to.host, &value->to.port))
         return true;
-    }
     return refuse(why, "\"%s\" is no HOST:PORT, such as home.example.org:443 or [::1]:8443", shown);
 }
 
@@ -227,9 +213,8 @@ static bool read_endpoint(const char *text, const char *shown, struct option_val
 {
     static const char plain[] = "http://";
     value->number = strncmp(text, plain, sizeof plain - 1) == 0;
-    if (strncmp(text, "https://", 8) == 0) {
+    if (strncmp(text, "https://", 8) == 0)
         return refuse(why, "\"%s\": a service that speaks TLS itself is HOST:PORT alone", shown);
-    }
     return read_host_port(value->number == 1 ? text + sizeof plain - 1 : text, shown, value, why);
 }
 
@@ -259,9 +244,8 @@ static bool read_route(const char *text, const char *shown, struct option_value 
 static bool read_cidr(const char *text, const char *shown, struct option_value *value,
                       char why[OPTION_WHY_MAX])
 {
-    if (cidr_parse(text, &value->cidr)) {
+    if (cidr_parse(text, &value->cidr))
         return true;
-    }
     return refuse(why,
                   "\"%s\" is no address block, such as 10.0.0.0/8, 2001:db8::/32 or 192.0.2.7 "
                   "(no bits past the prefix)",
@@ -271,9 +255,8 @@ static bool read_cidr(const char *text, const char *shown, struct option_value *
 /* A secret written where its file's name belongs must not be repeated on a terminal. */
 static bool looks_like_secret(const char *text)
 {
-    if (strpbrk(text, "{\n\r") != NULL) {
+    if (strpbrk(text, "{\n\r") != NULL)
         return true;
-    }
     uint8_t key[FERNET_KEY_LEN + 1];
     return strlen(text) == BASE64_LEN(FERNET_KEY_LEN) &&
            base64url_decode(text, strlen(text), key) == FERNET_KEY_LEN;
@@ -281,9 +264,8 @@ static bool looks_like_secret(const char *text)
 
 static bool read_path(const struct option_spec *spec, const char *text, char why[OPTION_WHY_MAX])
 {
-    if (strcmp(text, "-") == 0 && (spec->traits & OPTION_STDIN) == 0) {
+    if (strcmp(text, "-") == 0 && (spec->traits & OPTION_STDIN) == 0)
         return refuse(why, "standard input is not possible here: name a file");
-    }
     if (spec->kind == OPTION_SECRET && looks_like_secret(text)) {
         return refuse(why, "this is a secret itself: put it into a file of its own (mode 0600) and "
                            "name that file here");
@@ -328,18 +310,15 @@ bool option_value_parse(const struct option_spec *spec, const char *text,
                         struct option_value *value, char why[OPTION_WHY_MAX])
 {
     memset(value, 0, sizeof *value);
-    if (text[0] == '\0') {
+    if (text[0] == '\0')
         return refuse(why, "a value is missing: %s", spec->value);
-    }
     char shown[SHOWN_MAX];
     text_escape(text, strlen(text), shown, sizeof shown);
-    if (!read_value(spec, text, shown, value, why)) {
+    if (!read_value(spec, text, shown, value, why))
         return false;
-    }
     value->text = strdup(text);
-    if (value->text == NULL) {
+    if (value->text == NULL)
         return refuse(why, "out of memory");
-    }
     return true;
 }
 

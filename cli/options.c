@@ -20,11 +20,9 @@ struct option_slot {
 
 static bool belongs(const struct option_spec *list, const struct option_spec *spec)
 {
-    for (const struct option_spec *s = list; s->name != NULL; s++) {
-        if (s == spec) {
+    for (const struct option_spec *s = list; s->name != NULL; s++)
+        if (s == spec)
             return true;
-        }
-    }
     return false;
 }
 
@@ -32,12 +30,10 @@ const struct option_spec *options_next(const struct option_table *table,
                                        const struct option_spec *spec)
 {
     const struct option_spec *next = spec == NULL ? table->own : spec + 1;
-    if (next->name != NULL) {
+    if (next->name != NULL)
         return next;
-    }
-    if (table->shared == NULL || (spec != NULL && belongs(table->shared, spec))) {
+    if (table->shared == NULL || (spec != NULL && belongs(table->shared, spec)))
         return NULL;
-    }
     return table->shared->name == NULL ? NULL : table->shared;
 }
 
@@ -45,9 +41,8 @@ const struct option_spec *options_by_key(const struct option_table *table, const
 {
     char name[OPTION_KEY_MAX];
     const struct option_spec *s = options_next(table, NULL);
-    while (s != NULL && strcmp(option_key(s, name), key) != 0) {
+    while (s != NULL && strcmp(option_key(s, name), key) != 0)
         s = options_next(table, s);
-    }
     return s;
 }
 
@@ -55,9 +50,8 @@ static size_t table_len(const struct option_table *table)
 {
     size_t len = 0;
     for (const struct option_spec *s = options_next(table, NULL); s != NULL;
-         s = options_next(table, s)) {
+         s = options_next(table, s))
         len++;
-    }
     return len;
 }
 
@@ -65,9 +59,8 @@ static struct option_slot *slot_of(const struct options *options, const struct o
 {
     size_t at = 0;
     for (const struct option_spec *s = options_next(&options->table, NULL); s != spec;
-         s = options_next(&options->table, s)) {
+         s = options_next(&options->table, s))
         at++;
-    }
     return &options->slots[at];
 }
 
@@ -75,9 +68,8 @@ bool options_init(struct options *options, const struct option_table *table)
 {
     options->table = *table;
     options->slots = calloc(table_len(table) + 1, sizeof *options->slots);
-    if (options->slots == NULL) {
+    if (options->slots == NULL)
         return false;
-    }
     char why[OPTION_WHY_MAX];
     for (const struct option_spec *s = options_next(table, NULL); s != NULL;
          s = options_next(table, s)) {
@@ -92,9 +84,8 @@ bool options_init(struct options *options, const struct option_table *table)
 
 static void slot_empty(struct option_slot *slot)
 {
-    for (size_t i = 0; i < slot->count; i++) {
+    for (size_t i = 0; i < slot->count; i++)
         option_value_clear(&slot->values[i]);
-    }
     free(slot->values);
     slot->values = NULL;
     slot->count = 0;
@@ -114,9 +105,8 @@ void options_clear(struct options *options)
 static bool slot_push(struct option_slot *slot, const struct option_value *value)
 {
     struct option_value *grown = realloc(slot->values, (slot->count + 1) * sizeof *slot->values);
-    if (grown == NULL) {
+    if (grown == NULL)
         return false;
-    }
     slot->values = grown;
     slot->values[slot->count] = *value;
     slot->count++;
@@ -132,9 +122,8 @@ bool options_add(struct options *options, const struct option_spec *spec, const 
         return false;
     }
     struct option_value value;
-    if (!option_value_parse(spec, text, &value, why)) {
+    if (!option_value_parse(spec, text, &value, why))
         return false;
-    }
     value.line = line;
     value.column = column;
     if (!slot_push(slot, &value)) {
@@ -149,9 +138,8 @@ bool options_override(struct options *options, const struct options *over)
 {
     size_t len = table_len(&options->table);
     for (size_t i = 0; i < len; i++) {
-        if (over->slots[i].count == 0) {
+        if (over->slots[i].count == 0)
             continue;
-        }
         struct option_slot *slot = &options->slots[i];
         slot_empty(slot);
         for (size_t j = 0; j < over->slots[i].count; j++) {
@@ -169,11 +157,9 @@ bool options_override(struct options *options, const struct options *over)
 const struct option_spec *options_missing(const struct options *options)
 {
     for (const struct option_spec *s = options_next(&options->table, NULL); s != NULL;
-         s = options_next(&options->table, s)) {
-        if ((s->traits & OPTION_NEEDED) != 0 && slot_of(options, s)->count == 0) {
+         s = options_next(&options->table, s))
+        if ((s->traits & OPTION_NEEDED) != 0 && slot_of(options, s)->count == 0)
             return s;
-        }
-    }
     return NULL;
 }
 
@@ -182,12 +168,10 @@ static const struct option_spec *find_flag(const struct options *options, const 
                                            size_t name_len)
 {
     for (const struct option_spec *s = options_next(&options->table, NULL); s != NULL;
-         s = options_next(&options->table, s)) {
+         s = options_next(&options->table, s))
         if ((s->traits & OPTION_ARGUMENT) == 0 && strlen(s->name) == name_len &&
-            memcmp(s->name, name, name_len) == 0) {
+            memcmp(s->name, name, name_len) == 0)
             return s;
-        }
-    }
     return NULL;
 }
 
@@ -201,26 +185,22 @@ static void explain_unknown(const struct options *options, const char *name, siz
     text_escape(name, name_len, shown, sizeof shown);
     struct suggestion meant = suggest_start(word);
     for (const struct option_spec *s = options_next(&options->table, NULL); s != NULL;
-         s = options_next(&options->table, s)) {
-        if ((s->traits & OPTION_ARGUMENT) == 0) {
+         s = options_next(&options->table, s))
+        if ((s->traits & OPTION_ARGUMENT) == 0)
             suggest_offer(&meant, s->name);
-        }
-    }
     suggest_offer(&meant, "help");
-    if (meant.best != NULL) {
+    if (meant.best != NULL)
         snprintf(why, OPTION_WHY_MAX, "unknown option --%s; did you mean --%s?", shown, meant.best);
-    } else {
+    else
         snprintf(why, OPTION_WHY_MAX, "unknown option --%s", shown);
-    }
 }
 
 static bool add_flag(struct options *options, const struct option_spec *spec, const char *text,
                      char why[OPTION_WHY_MAX])
 {
     char inner[OPTION_WHY_MAX];
-    if (options_add(options, spec, text, 0, 0, inner)) {
+    if (options_add(options, spec, text, 0, 0, inner))
         return true;
-    }
     bool bare = (spec->traits & OPTION_ARGUMENT) != 0;
     /* What fits: the name of an option is a constant of ours and short. */
     snprintf(why, OPTION_WHY_MAX, "%s%s: %.*s", bare ? "" : "--", spec->name, OPTION_WHY_MAX - 80,
@@ -240,12 +220,10 @@ static bool read_flag(struct options *options, int argc, char *const *argv, int 
         explain_unknown(options, name, name_len, why);
         return false;
     }
-    if (equals != NULL) {
+    if (equals != NULL)
         return add_flag(options, spec, equals + 1, why);
-    }
-    if (spec->kind == OPTION_SWITCH) {
+    if (spec->kind == OPTION_SWITCH)
         return add_flag(options, spec, "true", why);
-    }
     if (*at + 1 >= argc || strncmp(argv[*at + 1], "--", 2) == 0) {
         snprintf(why, OPTION_WHY_MAX, "--%s needs a value: %s", spec->name, spec->value);
         return false;
@@ -257,12 +235,10 @@ static bool read_flag(struct options *options, int argc, char *const *argv, int 
 static bool read_argument(struct options *options, const char *text, char why[OPTION_WHY_MAX])
 {
     for (const struct option_spec *s = options_next(&options->table, NULL); s != NULL;
-         s = options_next(&options->table, s)) {
+         s = options_next(&options->table, s))
         if ((s->traits & OPTION_ARGUMENT) != 0 &&
-            (slot_of(options, s)->count == 0 || (s->traits & OPTION_MANY) != 0)) {
+            (slot_of(options, s)->count == 0 || (s->traits & OPTION_MANY) != 0))
             return add_flag(options, s, text, why);
-        }
-    }
     char shown[OPTION_WHY_MAX / 4];
     char word[SUGGEST_WORD_MAX + 2];
     snprintf(word, sizeof word, "%s", text[0] == '-' ? text + 1 : text);
@@ -287,9 +263,8 @@ enum options_verdict options_read(struct options *options, int argc, char *const
         } else if (flags && (strcmp(argv[i], "--help") == 0 || strcmp(argv[i], "-h") == 0)) {
             return OPTIONS_HELP;
         } else if (flags && strncmp(argv[i], "--", 2) == 0) {
-            if (!read_flag(options, argc, argv, &i, why)) {
+            if (!read_flag(options, argc, argv, &i, why))
                 return OPTIONS_UNUSABLE;
-            }
         } else if (!read_argument(options, argv[i], why)) {
             return OPTIONS_UNUSABLE;
         }
@@ -300,9 +275,8 @@ enum options_verdict options_read(struct options *options, int argc, char *const
 const struct option_spec *options_spec(const struct options *options, const char *name)
 {
     const struct option_spec *s = options_next(&options->table, NULL);
-    while (s != NULL && strcmp(s->name, name) != 0) {
+    while (s != NULL && strcmp(s->name, name) != 0)
         s = options_next(&options->table, s);
-    }
     return s;
 }
 
@@ -326,9 +300,8 @@ const struct option_value *options_value(const struct options *options, const ch
                                          size_t index)
 {
     const struct option_slot *slot = named_slot(options, name);
-    if (index < slot->count) {
+    if (index < slot->count)
         return &slot->values[index];
-    }
     return index == 0 && slot->fallback.text != NULL ? &slot->fallback : NULL;
 }
 
@@ -390,8 +363,7 @@ static void help_of_one(const struct option_spec *spec, FILE *out)
 void options_help(const struct option_table *table, FILE *out)
 {
     for (const struct option_spec *s = options_next(table, NULL); s != NULL;
-         s = options_next(table, s)) {
+         s = options_next(table, s))
         help_of_one(s, out);
-    }
     fprintf(out, "  --help\n%*sPrints this.\n", HELP_INDENT, "");
 }

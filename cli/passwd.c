@@ -36,9 +36,8 @@ static bool ask(const struct command *command, char passphrase[SODIUMTCP_CREDENT
     long second = len <= 0 ? len : io_terminal_ask("Again: ", again, sizeof again);
     bool same = len > 0 && second == len && strcmp(passphrase, again) == 0;
     wipe(again, sizeof again);
-    if (same) {
+    if (same)
         return true;
-    }
     if (len == IO_E_NOT_FOUND) {
         command_failed(command, "there is no terminal to ask; --password-file reads it");
     } else if (len == IO_E_TOO_LARGE || second == IO_E_TOO_LARGE) {
@@ -63,29 +62,24 @@ static int set(const struct command *command, const struct options *options, str
         return command_unusable(command, "a name has 1 to 128 bytes, no colon, no control "
                                          "character and no # in front");
     }
-    if (path == NULL && !ask(command, passphrase)) {
+    if (path == NULL && !ask(command, passphrase))
         return EXIT_FAILED;
-    }
-    if (path != NULL && !boxkey_passphrase(io_disk(loop), path, passphrase, why)) {
+    if (path != NULL && !boxkey_passphrase(io_disk(loop), path, passphrase, why))
         return command_failed(command, "%s", why);
-    }
     bool hashed = users_hash(passphrase, hash);
     wipe(passphrase, sizeof passphrase);
-    if (!hashed) {
+    if (!hashed)
         return command_failed(command, "no memory for Argon2id: it needs 64 MiB");
-    }
-    if (users_set(io_disk(loop), options_text(options, "users"), name, hash, why, sizeof why)) {
+    if (users_set(io_disk(loop), options_text(options, "users"), name, hash, why, sizeof why))
         return command_failed(command, "%s", why);
-    }
     return EXIT_FINE;
 }
 
 static int run(const struct command *command, struct options *options)
 {
     struct io_loop *loop = process_loop(command);
-    if (loop == NULL) {
+    if (loop == NULL)
         return EXIT_FAILED;
-    }
     int status = set(command, options, loop);
     io_real_free(loop);
     return status;

@@ -43,9 +43,8 @@ static void draw_bar(double share, size_t width, char *out)
 {
     size_t full = (size_t)(share * (double)width);
     out[0] = '[';
-    for (size_t i = 0; i < width; i++) {
+    for (size_t i = 0; i < width; i++)
         out[1 + i] = i < full ? '#' : '.';
-    }
     out[width + 1] = ']';
     out[width + 2] = '\0';
 }
@@ -68,22 +67,19 @@ char *progress_line(const struct send_progress *progress, double elapsed_s, unsi
     } else {
         double share = (double)done / (double)progress->total;
         progress_bytes(progress->total, total, sizeof total);
-        if (per_s > 0) {
+        if (per_s > 0)
             duration((double)(progress->total - done) / (double)per_s, left, sizeof left);
-        } else {
+        else
             snprintf(left, sizeof left, "?");
-        }
         snprintf(tail, sizeof tail, "%3.0f%%  %s of %s  %s/s  %s left", share * 100, sent, total,
                  rate, left);
         size_t width = strlen(tail) + 4 < columns ? columns - strlen(tail) - 4 : 0;
-        if (width >= BAR_MIN) {
+        if (width >= BAR_MIN)
             draw_bar(share, width < BAR_MAX ? width : BAR_MAX, bar);
-        }
     }
     snprintf(out, out_len, "%s%s%s", bar, bar[0] == '\0' ? "" : " ", tail);
-    if (strlen(out) >= columns && columns > 0) {
+    if (strlen(out) >= columns && columns > 0)
         out[columns - 1] = '\0';
-    }
     return out;
 }
 
@@ -98,14 +94,11 @@ void progress_summary(const struct send_progress *progress, double elapsed_s, FI
         fprintf(out, ", %s were there already",
                 progress_bytes(progress->resumed, text, sizeof text));
     }
-    if (progress->items_skipped > 0) {
+    if (progress->items_skipped > 0)
         fprintf(out, ", %" PRIu32 " skipped", progress->items_skipped);
-    }
-    if (progress->left_out > 0) {
+    if (progress->left_out > 0)
         fprintf(out, ", %" PRIu32 " left out", progress->left_out);
-    }
-    if (progress->failures > 0) {
+    if (progress->failures > 0)
         fprintf(out, ", %" PRIu32 " not sent", progress->failures);
-    }
     fputc('\n', out);
 }

@@ -109,23 +109,18 @@ static const struct option_spec specs[] = {
 static const char *contradiction(const struct options *options)
 {
     bool master = options_count(options, "master") > 0;
-    if (master && options_count(options, "credential") > 0) {
+    if (master && options_count(options, "credential") > 0)
         return "--credential and --master are two ways to a token: one of them";
-    }
-    if (master && options_count(options, "api-key-file") == 0) {
+    if (master && options_count(options, "api-key-file") == 0)
         return "--master needs --api-key-file";
-    }
-    if (!master && options_count(options, "credential") == 0) {
+    if (!master && options_count(options, "credential") == 0)
         return "--credential or --master is missing";
-    }
-    if (!master && options_count(options, "server") == 0) {
+    if (!master && options_count(options, "server") == 0)
         return "--server is missing";
-    }
     bool plain = options_number(options, "to") == 1;
     if ((options_count(options, "tls-cert") > 0) != plain ||
-        (options_count(options, "tls-key") > 0) != plain) {
+        (options_count(options, "tls-key") > 0) != plain)
         return "--tls-cert, --tls-key and --to http://HOST:PORT belong together";
-    }
     return options_count(options, "allow") > 0 && options_count(options, "block") > 0
                ? "--allow and --block exclude each other: with --allow all others are blocked"
                : NULL;
@@ -136,9 +131,8 @@ static struct cidr *blocks_of(const struct options *options, const char *name, s
 {
     *count = options_count(options, name);
     struct cidr *blocks = calloc(*count + 1, sizeof *blocks);
-    for (size_t i = 0; blocks != NULL && i < *count; i++) {
+    for (size_t i = 0; blocks != NULL && i < *count; i++)
         blocks[i] = options_value(options, name, i)->cidr;
-    }
     return blocks;
 }
 
@@ -159,9 +153,8 @@ static bool config_of(const struct options *options, struct publish_config *conf
         memcpy(config->server_host, server->to.host, sizeof config->server_host);
         config->server_port = server->to.port;
     }
-    if (hostname != NULL) {
+    if (hostname != NULL)
         memcpy(config->hostname, hostname->to.name, sizeof config->hostname);
-    }
     config->tls_cert_file = options_text(options, "tls-cert");
     config->tls_key_file = options_text(options, "tls-key");
     config->master_url = options_text(options, "master");
@@ -173,9 +166,8 @@ static bool config_of(const struct options *options, struct publish_config *conf
     memcpy(config->to_host, to->to.host, sizeof config->to_host);
     config->to_port = to->to.port;
     config->credential_file = options_text(options, "credential");
-    if (options_count(options, "proxy-protocol") > 0) {
+    if (options_count(options, "proxy-protocol") > 0)
         config->proxy_protocol = 1 + (int)options_number(options, "proxy-protocol");
-    }
     config->endpoint_connect_ms = (uint32_t)options_number(options, "endpoint-timeout");
     config->channel_idle_ms = (uint32_t)options_number(options, "channel-idle");
     config->channels_max = (uint32_t)options_number(options, "channels");
@@ -186,9 +178,8 @@ static bool config_of(const struct options *options, struct publish_config *conf
 static struct publish *start_with(struct io_loop *loop, struct publish_config *config,
                                   void (*stopped)(void *arg), void *arg, char *why, size_t why_len)
 {
-    if (config->credential_file == NULL || strcmp(config->credential_file, "-") != 0) {
+    if (config->credential_file == NULL || strcmp(config->credential_file, "-") != 0)
         return publish_start(loop, config, stopped, arg, why, why_len);
-    }
     char inner[OPTION_WHY_MAX];
     size_t len = 0;
     char *text = keyfile_stdin(&len, inner);
@@ -209,11 +200,10 @@ static void *start(struct io_loop *loop, const struct options *options, void (*s
 {
     struct publish_config config;
     struct publish *publish = NULL;
-    if (config_of(options, &config)) {
+    if (config_of(options, &config))
         publish = start_with(loop, &config, stopped, arg, why, why_len);
-    } else {
+    else
         snprintf(why, why_len, "out of memory");
-    }
     config_clear(&config);
     return publish;
 }

@@ -96,9 +96,8 @@ static bool copy_texts(struct running *running, const struct options *options)
     running->into = strdup(options_text(options, "into"));
     running->users = strdup(options_text(options, "users"));
     if (asprintf(&running->seen, "%s%s", seen == NULL ? key_file : seen,
-                 seen == NULL ? ".seen" : "") < 0) {
+                 seen == NULL ? ".seen" : "") < 0)
         running->seen = NULL;
-    }
     return running->into != NULL && running->users != NULL && running->seen != NULL;
 }
 
@@ -124,12 +123,10 @@ static bool config_of(struct running *running, const struct options *options, st
         snprintf(why, why_len, "--listen: at most %d", RECEIVE_LISTENERS_MAX);
         return false;
     }
-    for (size_t i = 0; i < config->listen_count; i++) {
+    for (size_t i = 0; i < config->listen_count; i++)
         running->listen[i] = options_value(options, "listen", i)->addr;
-    }
-    if (!read_umask(options, &config->umask, why, why_len)) {
+    if (!read_umask(options, &config->umask, why, why_len))
         return false;
-    }
     if (!boxkey_read(io_disk(loop), options_text(options, "key-file"), &config->pair, inner)) {
         snprintf(why, why_len, "%s", inner);
         return false;

@@ -24,9 +24,8 @@ static bool before(const struct report_entry *a, const struct report_entry *b)
 
 static void add(struct report *report, const struct report_entry *entry)
 {
-    if (report->entries == NULL) {
+    if (report->entries == NULL)
         report->entries = calloc(REPORT_MAX, sizeof *report->entries);
-    }
     if (report->entries == NULL || report->count == REPORT_MAX) {
         report->dropped++;
         return;
@@ -69,13 +68,11 @@ void report_print(const struct report *report, const char *path, FILE *out)
     for (size_t i = 0; i < report->count; i++) {
         const struct report_entry *entry = &report->entries[i];
         const char *kind = entry->warning ? "warning: " : "";
-        if (entry->line == 0) {
+        if (entry->line == 0)
             fprintf(out, "%s: %s%s\n", shown, kind, entry->text);
-        } else {
+        else
             fprintf(out, "%s:%u:%u: %s%s\n", shown, entry->line, entry->column, kind, entry->text);
-        }
     }
-    if (report->dropped > 0) {
+    if (report->dropped > 0)
         fprintf(out, "%s: and %zu more\n", shown, report->dropped);
-    }
 }

@@ -103,9 +103,8 @@ static double elapsed_s(const struct sending *sending)
 
 static void erase(struct sending *sending)
 {
-    if (sending->drawn) {
+    if (sending->drawn)
         fputs("\r\033[K", stderr);
-    }
     sending->drawn = false;
 }
 
@@ -164,11 +163,10 @@ static int conclude(struct sending *sending)
     send_progress(sending->send, &progress);
     bool fine = sending->why[0] == '\0' && progress.failures == 0;
     erase(sending);
-    if (options_switched_on(sending->options, "json")) {
+    if (options_switched_on(sending->options, "json"))
         print_json(sending, &progress, fine);
-    } else if (sending->why[0] == '\0' && !options_switched_on(sending->options, "quiet")) {
+    else if (sending->why[0] == '\0' && !options_switched_on(sending->options, "quiet"))
         progress_summary(&progress, elapsed_s(sending), stdout);
-    }
     if (sending->why[0] != '\0') {
         command_failed(sending->command, "%s%s", sending->why,
                        progress.extension ? "; what is there already need not be sent again: run "
@@ -191,9 +189,8 @@ static void on_done(void *arg, const char *why)
 static void on_signal(void *arg)
 {
     struct sending *sending = arg;
-    if (sending->send != NULL) {
+    if (sending->send != NULL)
         send_stop(sending->send);
-    }
 }
 
 static const struct send_handler handler = {on_left_out, on_done};
@@ -201,19 +198,16 @@ static const struct send_handler handler = {on_left_out, on_done};
 static int transfer(struct sending *sending, const struct send_config *config)
 {
     if (io_real_on_signal(sending->loop, SIGINT, on_signal, sending) != 0 ||
-        io_real_on_signal(sending->loop, SIGTERM, on_signal, sending) != 0) {
+        io_real_on_signal(sending->loop, SIGTERM, on_signal, sending) != 0)
         return command_failed(sending->command, "cannot wait for signals");
-    }
     io_timer_init(&sending->draw, sending->loop, draw, sending);
     sending->started_ms = io_now_ms(sending->loop);
     sending->send = send_start(sending->loop, config, &handler, sending);
-    if (sending->send == NULL) {
+    if (sending->send == NULL)
         return command_failed(sending->command, "out of memory");
-    }
     if (io_terminal_shows_errors() && !options_switched_on(sending->options, "quiet") &&
-        !options_switched_on(sending->options, "json")) {
+        !options_switched_on(sending->options, "json"))
         io_timer_set_in(&sending->draw, DRAW_EVERY_MS);
-    }
     io_real_run(sending->loop);
     int status = conclude(sending);
     send_free(sending->send);
@@ -224,9 +218,8 @@ static const char **paths_of(const struct options *options, size_t *count)
 {
     *count = options_count(options, "path");
     const char **paths = calloc(*count, sizeof *paths);
-    for (size_t i = 0; paths != NULL && i < *count; i++) {
+    for (size_t i = 0; paths != NULL && i < *count; i++)
         paths[i] = options_value(options, "path", i)->text;
-    }
     return paths;
 }
 
@@ -237,9 +230,8 @@ static bool read_passphrase(const struct command *command, const struct options 
     const char *path = options_text(options, "password-file");
     if (path != NULL) {
         bool read = boxkey_passphrase(io_disk(loop), path, passphrase, why);
-        if (!read) {
+        if (!read)
             command_failed(command, "%s", why);
-        }
         return read;
     }
     long len = io_terminal_ask("Passphrase: ", passphrase, SODIUMTCP_CREDENTIAL_MAX + 1);
@@ -259,16 +251,12 @@ static int run_on(struct sending *sending, struct send_config *config)
     const struct options *options = sending->options;
     char passphrase[SODIUMTCP_CREDENTIAL_MAX + 1];
     char why[OPTION_WHY_MAX];
-    if (!boxkey_public(options_text(options, "key"), config->server_key, why)) {
+    if (!boxkey_public(options_text(options, "key"), config->server_key, why))
         return command_unusable(command, "--key: %s", why);
-    }
-    if (options_switched_on(options, "overwrite") &&
-        options_switched_on(options, "skip-existing")) {
+    if (options_switched_on(options, "overwrite") && options_switched_on(options, "skip-existing"))
         return command_unusable(command, "--overwrite and --skip-existing contradict each other");
-    }
-    if (!read_passphrase(command, options, sending->loop, passphrase)) {
+    if (!read_passphrase(command, options, sending->loop, passphrase))
         return EXIT_FAILED;
-    }
     config->passphrase = passphrase;
     const char **paths = paths_of(options, &config->path_count);
     config->paths = paths;
@@ -296,13 +284,11 @@ static int run(const struct command *command, struct options *options)
         .connect_ms = CONNECT_MS,
     };
     memcpy(config.host, to->to.host, sizeof config.host);
-    if (!io_process_no_dumps()) {
+    if (!io_process_no_dumps())
         return command_failed(command, "cannot forbid dumps of its memory, which holds secrets");
-    }
     sending.loop = process_loop(command);
-    if (sending.loop == NULL) {
+    if (sending.loop == NULL)
         return EXIT_FAILED;
-    }
     int status = run_on(&sending, &config);
     io_real_free(sending.loop);
     return status;

@@ -163,9 +163,8 @@ static void limits_of(const struct options *options, struct server_limits *limit
     limits->channel_idle_ms = (uint32_t)options_number(options, "channel-idle");
     limits->channels_per_peer = (uint32_t)options_number(options, "channels-per-peer");
     limits->memory = options_number(options, "memory");
-    if (limits->memory == 0) {
+    if (limits->memory == 0)
         limits->memory = io_machine_memory() / MEMORY_SHARE;
-    }
 }
 
 static void config_clear(struct server_config *config)
@@ -180,9 +179,8 @@ static struct addr *addresses_of(const struct options *options, const char *name
 {
     *count = options_count(options, name);
     struct addr *addresses = calloc(*count + 1, sizeof *addresses);
-    for (size_t i = 0; addresses != NULL && i < *count; i++) {
+    for (size_t i = 0; addresses != NULL && i < *count; i++)
         addresses[i] = options_value(options, name, i)->addr;
-    }
     return addresses;
 }
 
@@ -197,12 +195,10 @@ static bool config_of(const struct options *options, struct server_config *confi
     config->route_count = options_count(options, "route");
     config->routes = calloc(config->route_count + 1, sizeof *config->routes);
     if (config->listen == NULL || config->peer_listen == NULL || config->trust_proxy == NULL ||
-        config->routes == NULL) {
+        config->routes == NULL)
         return false;
-    }
-    for (size_t i = 0; i < config->trust_proxy_count; i++) {
+    for (size_t i = 0; i < config->trust_proxy_count; i++)
         config->trust_proxy[i] = options_value(options, "trust-proxy", i)->cidr;
-    }
     for (size_t i = 0; i < config->route_count; i++) {
         const struct option_value *value = options_value(options, "route", i);
         struct server_route *route = &config->routes[i];
@@ -230,11 +226,10 @@ static void *start(struct io_loop *loop, const struct options *options, void (*s
 {
     struct server_config config;
     struct server *server = NULL;
-    if (config_of(options, &config)) {
+    if (config_of(options, &config))
         server = server_start(loop, &config, stopped, arg, why, why_len);
-    } else {
+    else
         snprintf(why, why_len, "out of memory");
-    }
     config_clear(&config);
     return server;
 }
@@ -243,11 +238,10 @@ static int reload(void *running, const struct options *options, char *why, size_
 {
     struct server_config config;
     int result = -1;
-    if (config_of(options, &config)) {
+    if (config_of(options, &config))
         result = server_reload(running, &config, why, why_len);
-    } else {
+    else
         snprintf(why, why_len, "out of memory");
-    }
     config_clear(&config);
     return result;
 }

@@ -65,11 +65,10 @@ static bool read_file(const struct service *service, struct io_loop *loop, const
     size_t len = 0;
     char *directory = config_directory(path);
     int error = io_file_read(io_disk(loop), path, CONFIG_LEN_MAX, &text, &len);
-    if (error != 0 || directory == NULL) {
+    if (error != 0 || directory == NULL)
         report_mistake(report, 0, 0, "%s", error == 0 ? "out of memory" : io_error_text(error));
-    } else {
+    else
         config_read(text, len, directory, service->command, false, options, report);
-    }
     free(directory);
     free(text);
     return report->mistakes == 0;
@@ -85,9 +84,8 @@ static bool read_options(const struct service *service, struct io_loop *loop,
     const char *path = options_text(service->flags, "config");
     memset(options, 0, sizeof *options);
     if (path != NULL) {
-        if (!read_file(service, loop, path, options, report)) {
+        if (!read_file(service, loop, path, options, report))
             return false;
-        }
     } else if (!options_init(options, &service->command->table)) {
         report_mistake(report, 0, 0, "out of memory");
         return false;
@@ -154,11 +152,10 @@ static int reload(struct service *service, char *why, size_t why_len)
             options_clear(&options);
         }
     }
-    if (result == 0) {
+    if (result == 0)
         log_event(service->loop, LOG_INFO, "reload", "reloaded");
-    } else {
+    else
         log_event(service->loop, LOG_ERROR, "reload", "nothing changed: %s", why);
-    }
     io_process_notify("READY=1");
     report_clear(&report);
     return result;
@@ -168,9 +165,8 @@ static void on_reload(void *arg)
 {
     struct service *service = arg;
     char why[OPTION_WHY_MAX];
-    if (!service->stopping) {
+    if (!service->stopping)
         reload(service, why, sizeof why);
-    }
 }
 
 static void on_stop(void *arg)
@@ -187,9 +183,8 @@ static void on_stop(void *arg)
 static void on_stopped(void *arg)
 {
     struct service *service = arg;
-    if (service->control != NULL) {
+    if (service->control != NULL)
         control_close(service->control);
-    }
     io_real_stop(service->loop);
 }
 
@@ -202,17 +197,16 @@ static void on_command(void *arg, const char *name, struct control_request *requ
 {
     struct service *service = arg;
     char why[OPTION_WHY_MAX];
-    if (strcmp(name, "status") == 0) {
+    if (strcmp(name, "status") == 0)
         service->role->status(service->running, answer_status, request);
-    } else if (strcmp(name, "reload") != 0) {
+    else if (strcmp(name, "reload") != 0)
         control_answer_error(request, "unknown command: status or reload");
-    } else if (service->stopping) {
+    else if (service->stopping)
         control_answer_error(request, "stopping");
-    } else if (reload(service, why, sizeof why) != 0) {
+    else if (reload(service, why, sizeof why) != 0)
         control_answer_error(request, why);
-    } else {
+    else
         control_answer(request, json_pack("{sb}", "reloaded", 1));
-    }
 }
 
 /* EXIT_FAILED only when a control socket that was asked for is not possible. */
@@ -221,9 +215,8 @@ static int open_control(struct service *service)
     char path[256];
     char why[OPTION_WHY_MAX];
     const char *asked = options_text(&service->options, "control");
-    if (asked != NULL && strcmp(asked, "none") == 0) {
+    if (asked != NULL && strcmp(asked, "none") == 0)
         return EXIT_FINE;
-    }
     if (asked == NULL && !process_control_path(service->command->name, path, sizeof path)) {
         log_event(service->loop, LOG_INFO, "control",
                   "no control socket: XDG_RUNTIME_DIR is not set, and --control was not given");
@@ -238,9 +231,8 @@ static int open_control(struct service *service)
     }
     if (service->control != NULL) {
         /* Where it cannot be given, root alone can ask. */
-        if (owner != NULL && !io_process_give(at, owner, why, sizeof why)) {
+        if (owner != NULL && !io_process_give(at, owner, why, sizeof why))
             log_event(service->loop, LOG_WARN, "control", "%s: %s", at, why);
-        }
         return EXIT_FINE;
     }
     log_event(service->loop, asked == NULL ? LOG_WARN : LOG_ERROR, "control",
@@ -271,11 +263,9 @@ static int drop_privileges(struct service *service)
         log_event(service->loop, LOG_INFO, "user", "runs as %s", service->user.name);
         const struct option_table *table = &service->command->table;
         for (const struct option_spec *s = options_next(table, NULL); s != NULL;
-             s = options_next(table, s)) {
-            if (s->kind == OPTION_SECRET) {
+             s = options_next(table, s))
+            if (s->kind == OPTION_SECRET)
                 warn_of_unreadable(service, s);
-            }
-        }
     } else if (io_process_is_root() && options_count(&service->options, "user") == 0) {
         log_event(service->loop, LOG_WARN, "user",
                   "runs as root: there is no user adit, and --user was not given");
@@ -286,9 +276,8 @@ static int drop_privileges(struct service *service)
 static int run_started(struct service *service)
 {
     int status = open_control(service);
-    if (status == EXIT_FINE) {
+    if (status == EXIT_FINE)
         status = drop_privileges(service);
-    }
     if (status == EXIT_FINE) {
         io_process_notify("READY=1");
     } else {
@@ -313,18 +302,15 @@ static int run_role(struct service *service)
     }
     if (io_real_on_signal(service->loop, SIGTERM, on_stop, service) != 0 ||
         io_real_on_signal(service->loop, SIGINT, on_stop, service) != 0 ||
-        io_real_on_signal(service->loop, SIGHUP, on_reload, service) != 0) {
+        io_real_on_signal(service->loop, SIGHUP, on_reload, service) != 0)
         return command_failed(service->command, "cannot wait for signals");
-    }
     service->running = service->role->start(service->loop, &service->options, on_stopped, service,
                                             why, sizeof why);
-    if (service->running == NULL) {
+    if (service->running == NULL)
         return command_failed(service->command, "%s", why);
-    }
     int status = run_started(service);
-    if (status == EXIT_FINE && service->failed != NULL && service->failed(service->running)) {
+    if (status == EXIT_FINE && service->failed != NULL && service->failed(service->running))
         status = EXIT_FAILED;
-    }
     service->role->free(service->running);
     return status;
 }
@@ -333,9 +319,8 @@ static int run_role(struct service *service)
 static int prepare(struct service *service)
 {
     service->loop = process_loop(service->command);
-    if (service->loop == NULL) {
+    if (service->loop == NULL)
         return EXIT_FAILED;
-    }
     int status = first_options(service);
     if (status == EXIT_FINE) {
         status = process_find_user(service->command, options_text(&service->options, "user"),
@@ -366,9 +351,8 @@ int service_run_finite(const struct command *command, const struct service_role 
         status = service.loop == NULL ? command_failed(command, "%s", io_error_text(error))
                                       : run_role(&service);
     }
-    if (service.loop != NULL) {
+    if (service.loop != NULL)
         io_real_free(service.loop);
-    }
     options_clear(&service.options);
     return status;
 }

@@ -53,12 +53,10 @@ static void find_sources(const struct options *options, struct sources *sources)
         sources->count = 1;
         return;
     }
-    for (const struct command *const *c = command_all; *c != NULL; c++) {
+    for (const struct command *const *c = command_all; *c != NULL; c++)
         if (command_of_role((*c)->name) == *c && sources->count < SOCKETS_MAX &&
-            process_control_path((*c)->name, sources->all[sources->count].path, PATH_LEN)) {
+            process_control_path((*c)->name, sources->all[sources->count].path, PATH_LEN))
             sources->count++;
-        }
-    }
 }
 
 static void forget(struct sources *sources)
@@ -81,11 +79,10 @@ static size_t ask_all(struct sources *sources, char why[OPTION_WHY_MAX])
         source->before_s = source->now_s;
         source->now = ask(source->path, "status", inner);
         source->now_s = io_console_clock_s();
-        if (source->now != NULL) {
+        if (source->now != NULL)
             answered++;
-        } else {
+        else
             snprintf(why, OPTION_WHY_MAX, "%.200s: %.200s", source->path, inner);
-        }
     }
     return answered;
 }
@@ -95,9 +92,8 @@ static void print_all(const struct sources *sources, FILE *out, unsigned max_lin
     unsigned lines = 0;
     for (size_t i = 0; i < sources->count; i++) {
         const struct source *source = &sources->all[i];
-        if (source->now == NULL || (max_lines != 0 && lines + 2 >= max_lines)) {
+        if (source->now == NULL || (max_lines != 0 && lines + 2 >= max_lines))
             continue;
-        }
         if (lines > 0) {
             fputc('\n', out);
             lines++;
@@ -131,18 +127,16 @@ static bool wait_for_end(void)
     for (;;) {
         double left_ms = (until_s - io_console_clock_s()) * 1000;
         char key = 0;
-        if (left_ms <= 0) {
+        if (left_ms <= 0)
             return false;
-        }
         switch (io_console_wait((unsigned)left_ms + 1, &key)) {
         case IO_CONSOLE_TIME:
             return false;
         case IO_CONSOLE_STOP:
             return true;
         case IO_CONSOLE_KEY:
-            if (key == 'q' || key == 'Q') {
+            if (key == 'q' || key == 'Q')
                 return true;
-            }
         }
     }
 }
@@ -155,15 +149,13 @@ static void draw(struct sources *sources)
     char *picture = NULL;
     size_t len = 0;
     FILE *out = open_memstream(&picture, &len);
-    if (out == NULL) {
+    if (out == NULL)
         return;
-    }
     fputs("\x1b[H\x1b[J", out);
-    if (ask_all(sources, why) > 0) {
+    if (ask_all(sources, why) > 0)
         print_all(sources, out, terminal_lines() - 2);
-    } else {
+    else
         fprintf(out, "no answer: %s\n", text_escape(why, strlen(why), shown, sizeof shown));
-    }
     fputs("\nq ends", out);
     fclose(out);
     fwrite(picture, 1, len, stdout);
@@ -196,11 +188,10 @@ static int once(const struct command *command, struct sources *sources, bool jso
         return command_failed(command, "nothing answers%s: %s",
                               sources->by_default ? " at the default places" : "", shown);
     }
-    if (json) {
+    if (json)
         print_json(sources);
-    } else {
+    else
         print_all(sources, stdout, 0);
-    }
     return EXIT_FINE;
 }
 

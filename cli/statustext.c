@@ -31,15 +31,14 @@ char *statustext_bytes(double bytes, char out[16])
 char *statustext_span(double seconds, char out[32])
 {
     unsigned long s = seconds > 0 && seconds < 1e15 ? (unsigned long)seconds : 0;
-    if (s < 60) {
+    if (s < 60)
         snprintf(out, 32, "%lus", s);
-    } else if (s < 3600) {
+    else if (s < 3600)
         snprintf(out, 32, "%lum %lus", s / 60, s % 60);
-    } else if (s < 86400) {
+    else if (s < 86400)
         snprintf(out, 32, "%luh %lum", s / 3600, s / 60 % 60);
-    } else {
+    else
         snprintf(out, 32, "%lud %luh", s / 86400, s / 3600 % 24);
-    }
     return out;
 }
 
@@ -52,14 +51,12 @@ static double number_of(const json_t *object, const char *key)
 static char *text_of(const json_t *object, const char *key, char out[FIELD_MAX])
 {
     const json_t *value = json_object_get(object, key);
-    if (json_is_string(value)) {
+    if (json_is_string(value))
         return text_escape(json_string_value(value), json_string_length(value), out, FIELD_MAX);
-    }
-    if (json_is_number(value)) {
+    if (json_is_number(value))
         snprintf(out, FIELD_MAX, "%.0f", json_number_value(value));
-    } else {
+    else
         snprintf(out, FIELD_MAX, "-");
-    }
     return out;
 }
 
@@ -71,11 +68,10 @@ static char *bytes_of(const struct page *page, const json_t *now, const json_t *
     char rate[16];
     statustext_bytes(number_of(now, key), total);
     double more = number_of(now, key) - number_of(before, key);
-    if (before == NULL || page->seconds <= 0 || more < 0) {
+    if (before == NULL || page->seconds <= 0 || more < 0)
         snprintf(out, FIELD_MAX, "%s", total);
-    } else {
+    else
         snprintf(out, FIELD_MAX, "%s (%s/s)", total, statustext_bytes(more / page->seconds, rate));
-    }
     return out;
 }
 
@@ -97,9 +93,8 @@ static char *list_of(const json_t *list, char out[FIELD_MAX])
 /* Counts a line; false when there is no room for it. */
 static bool begin_line(struct page *page)
 {
-    if (page->max_lines != 0 && page->lines >= page->max_lines) {
+    if (page->max_lines != 0 && page->lines >= page->max_lines)
         return false;
-    }
     page->lines++;
     return true;
 }
@@ -127,12 +122,10 @@ static void print_refused(struct page *page, const json_t *now)
     bool first = true;
     json_object_foreach((json_t *)(uintptr_t)counters, key, value)
     {
-        if (strncmp(key, prefix, sizeof prefix - 1) != 0 || json_integer_value(value) == 0) {
+        if (strncmp(key, prefix, sizeof prefix - 1) != 0 || json_integer_value(value) == 0)
             continue;
-        }
-        if (first && !begin_line(page)) {
+        if (first && !begin_line(page))
             return;
-        }
         char shown[FIELD_MAX];
         const char *name = key + sizeof prefix - 1;
         fprintf(page->out, "%s%s %lld", first ? "refused   " : ", ",
@@ -140,9 +133,8 @@ static void print_refused(struct page *page, const json_t *now)
                 (long long)json_integer_value(value));
         first = false;
     }
-    if (!first) {
+    if (!first)
         fputc('\n', page->out);
-    }
 }
 
 /* The same entry in an earlier list, by two of its fields. */
@@ -152,9 +144,8 @@ static const json_t *find_before(const json_t *list, const json_t *entry, const 
     for (size_t i = 0; i < json_array_size(list); i++) {
         const json_t *candidate = json_array_get(list, i);
         if (json_equal(json_object_get(candidate, key), json_object_get(entry, key)) &&
-            json_equal(json_object_get(candidate, other_key), json_object_get(entry, other_key))) {
+            json_equal(json_object_get(candidate, other_key), json_object_get(entry, other_key)))
             return candidate;
-        }
     }
     return NULL;
 }
@@ -170,9 +161,8 @@ static void print_rest(struct page *page, size_t left)
 /* Counts a table's blank line and heading; false when there is no room for an entry below them. */
 static bool begin_table(struct page *page)
 {
-    if (page->max_lines != 0 && page->lines + 3 > page->max_lines) {
+    if (page->max_lines != 0 && page->lines + 3 > page->max_lines)
         return false;
-    }
     page->lines += 2;
     return true;
 }
@@ -180,9 +170,8 @@ static bool begin_table(struct page *page)
 /* How many entries of a table fit, so that a line is left to say how many do not. */
 static size_t entries_that_fit(const struct page *page, size_t count)
 {
-    if (page->max_lines == 0) {
+    if (page->max_lines == 0)
         return count;
-    }
     size_t room = page->max_lines - page->lines;
     return count <= room ? count : room - 1;
 }
@@ -191,9 +180,8 @@ static void print_peers(struct page *page, const json_t *now, const json_t *befo
 {
     const json_t *peers = json_object_get(now, "peers");
     size_t count = json_array_size(peers);
-    if (count == 0 || !begin_table(page)) {
+    if (count == 0 || !begin_table(page))
         return;
-    }
     fprintf(page->out, "\n%-32s %-22s %-11s %2s %8s %8s  %s\n", "HOST NAME", "FROM", "CIPHER", "V",
             "CHANNELS", "RTT", "RECEIVED, SENT");
     size_t shown = entries_that_fit(page, count);
@@ -217,9 +205,8 @@ static void print_channels(struct page *page, const json_t *now, const json_t *b
 {
     const json_t *channels = json_object_get(now, "channels");
     size_t count = json_array_size(channels);
-    if (count == 0 || !begin_table(page)) {
+    if (count == 0 || !begin_table(page))
         return;
-    }
     fprintf(page->out, "\n%-40s %8s  %s\n", "CALLER", "OPEN", "RECEIVED, SENT");
     size_t shown = entries_that_fit(page, count);
     for (size_t i = 0; i < shown; i++) {
@@ -288,10 +275,9 @@ unsigned statustext_print(FILE *out, const json_t *now, const json_t *before, do
 {
     struct page page = {out, seconds, 0, max_lines};
     const char *role = json_string_value(json_object_get(now, "role"));
-    if (role != NULL && strcmp(role, "server") == 0) {
+    if (role != NULL && strcmp(role, "server") == 0)
         print_server(&page, now, before);
-    } else {
+    else
         print_publish(&page, now, before);
-    }
     return page.lines;
 }

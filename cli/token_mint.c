@@ -75,9 +75,8 @@ static bool describe(const struct options *options, double wall_s, struct snitun
     size_t blocks = options_count(options, "allow");
     token->aliases = calloc(aliases + 1, sizeof *token->aliases);
     token->whitelist = calloc(blocks + 1, sizeof *token->whitelist);
-    if (token->aliases == NULL || token->whitelist == NULL) {
+    if (token->aliases == NULL || token->whitelist == NULL)
         return false;
-    }
     snprintf(token->hostname, sizeof token->hostname, "%s",
              options_value(options, "hostname", 0)->to.name);
     for (size_t i = 0; i < aliases; i++) {
@@ -115,15 +114,13 @@ static int mint(const struct command *command, const struct options *options, st
     struct snitun_keyring keyring = {0};
     int status =
         keyfile_read(command, io_disk(loop), options_text(options, "fernet-key-file"), &keyring);
-    if (status != EXIT_FINE) {
+    if (status != EXIT_FINE)
         return status;
-    }
     char why[OPTION_WHY_MAX];
     char *json = mint_credential(loop, &keyring, token, why);
     snitun_keyring_wipe(&keyring);
-    if (json == NULL) {
+    if (json == NULL)
         return command_failed(command, "%s", why);
-    }
     status = give(command, options, loop, json);
     wipe(json, strlen(json));
     free(json);
@@ -133,9 +130,8 @@ static int mint(const struct command *command, const struct options *options, st
 static int run(const struct command *command, struct options *options)
 {
     struct io_loop *loop = process_loop(command);
-    if (loop == NULL) {
+    if (loop == NULL)
         return EXIT_FAILED;
-    }
     struct snitun_token token = {0};
     int status = describe(options, io_wall_s(loop), &token)
                      ? mint(command, options, loop, &token)

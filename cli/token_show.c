@@ -68,9 +68,8 @@ static void format_distance(double from_now_s, char out[TIME_TEXT_MAX])
     } units[] = {{86400, "days"}, {3600, "hours"}, {60, "minutes"}, {1, "seconds"}};
     double size = from_now_s < 0 ? -from_now_s : from_now_s;
     size_t i = 0;
-    while (i < 3 && size < 2 * units[i].seconds) {
+    while (i < 3 && size < 2 * units[i].seconds)
         i++;
-    }
     snprintf(out, TIME_TEXT_MAX, "%s%.0f %s%s", from_now_s < 0 ? "" : "in ",
              size / units[i].seconds, units[i].name, from_now_s < 0 ? " ago" : "");
 }
@@ -80,13 +79,11 @@ static double made_at(const struct subject *subject)
 {
     char head[FERNET_HEAD_LEN / 3 * 4];
     uint8_t bytes[FERNET_HEAD_LEN];
-    if (subject->len < sizeof head) {
+    if (subject->len < sizeof head)
         return 0;
-    }
     memcpy(head, subject->text, sizeof head);
-    if (base64url_decode(head, sizeof head, bytes) != FERNET_HEAD_LEN) {
+    if (base64url_decode(head, sizeof head, bytes) != FERNET_HEAD_LEN)
         return 0;
-    }
     struct cursor cursor = cursor_over(bytes, sizeof bytes);
     return cursor_u8(&cursor) == 0x80 ? (double)cursor_u64(&cursor) : 0;
 }
@@ -112,14 +109,12 @@ static bool credential_agrees(const json_t *credential, const struct snitun_toke
     for (size_t i = 0; i < sizeof fields / sizeof fields[0] && *differs == NULL; i++) {
         const char *said = json_string_value(json_object_get(credential, fields[i].name));
         said = said == NULL ? fields[i].absent : said;
-        if (said == NULL || strcasecmp(said, fields[i].expected) != 0) {
+        if (said == NULL || strcasecmp(said, fields[i].expected) != 0)
             *differs = fields[i].name;
-        }
     }
     json_int_t version = json_integer_value(json_object_get(credential, "protocol_version"));
-    if (*differs == NULL && version != token->keys.protocol_version) {
+    if (*differs == NULL && version != token->keys.protocol_version)
         *differs = "protocol_version";
-    }
     wipe(key, sizeof key);
     wipe(iv, sizeof iv);
     return *differs == NULL;
@@ -128,9 +123,8 @@ static bool credential_agrees(const json_t *credential, const struct snitun_toke
 static json_t *names_of(const struct snitun_token *token)
 {
     json_t *names = json_array();
-    for (size_t i = 0; i < token->alias_count; i++) {
+    for (size_t i = 0; i < token->alias_count; i++)
         json_array_append_new(names, json_string(token->aliases[i]));
-    }
     return names;
 }
 
@@ -166,9 +160,8 @@ static json_t *explain(const struct subject *subject, int verdict, const struct 
     if (subject->credential != NULL) {
         bool agrees = credential_agrees(subject->credential, token, &differs);
         json_object_set_new(all, "agrees", json_boolean(agrees));
-        if (!agrees) {
+        if (!agrees)
             json_object_set_new(all, "differs", json_string(differs));
-        }
     }
     return all;
 }
@@ -176,9 +169,8 @@ static json_t *explain(const struct subject *subject, int verdict, const struct 
 static void print_list(const char *label, const json_t *list, const char *empty)
 {
     printf("%-12s", label);
-    for (size_t i = 0; i < json_array_size(list); i++) {
+    for (size_t i = 0; i < json_array_size(list); i++)
         printf("%s%s", i == 0 ? "" : ", ", json_string_value(json_array_get(list, i)));
-    }
     printf("%s\n", json_array_size(list) == 0 ? empty : "");
 }
 
@@ -199,15 +191,13 @@ static void print_text(const json_t *all, double now_s, const char *key_path)
 {
     const char *state = json_string_value(json_object_get(all, "state"));
     printf("%-12s%s", "token", state);
-    if (strcmp(state, "foreign") == 0) {
+    if (strcmp(state, "foreign") == 0)
         printf(": no key of %s opens it; it is of another server, or was changed", key_path);
-    } else if (json_object_get(all, "reason") != NULL) {
+    else if (json_object_get(all, "reason") != NULL)
         printf(": %s", json_string_value(json_object_get(all, "reason")));
-    }
     putchar('\n');
-    if (json_object_get(all, "hostname") == NULL) {
+    if (json_object_get(all, "hostname") == NULL)
         return;
-    }
     printf("%-12s%s\n", "host name", json_string_value(json_object_get(all, "hostname")));
     print_list("aliases", json_object_get(all, "alias"), "none");
     printf("%-12s%s, protocol version %d\n", "tunnel",
@@ -275,9 +265,8 @@ static int show(const struct options *options, struct io_loop *loop,
 static int run(const struct command *command, struct options *options)
 {
     struct io_loop *loop = process_loop(command);
-    if (loop == NULL) {
+    if (loop == NULL)
         return EXIT_FAILED;
-    }
     struct snitun_keyring keyring = {0};
     struct subject subject = {0};
     char why[OPTION_WHY_MAX];
@@ -287,11 +276,10 @@ static int run(const struct command *command, struct options *options)
         keyfile_read(command, io_disk(loop), options_text(options, "fernet-key-file"), &keyring);
     if (status == EXIT_FINE) {
         text = keyfile_stdin(&len, why);
-        if (text == NULL || !find_token(text, len, &subject, why)) {
+        if (text == NULL || !find_token(text, len, &subject, why))
             status = command_failed(command, "%s", why);
-        } else {
+        else
             status = show(options, loop, &keyring, &subject);
-        }
     }
     json_decref(subject.credential);
     if (text != NULL) {

@@ -107,9 +107,8 @@ void yamlform_report(struct report *report, const yaml_parser_t *parser, const c
                            ? mark_at(text, len, parser->problem_offset)
                            : parser->problem_mark;
     const char *problem = parser->problem == NULL ? "cannot be read" : parser->problem;
-    if (parser->error == YAML_MEMORY_ERROR) {
+    if (parser->error == YAML_MEMORY_ERROR)
         problem = "out of memory";
-    }
     report_mistake(report, yamlform_line(mark), yamlform_column(mark), "no YAML: %s%s%s", problem,
                    parser->context == NULL ? "" : " ",
                    parser->context == NULL ? "" : parser->context);
@@ -117,9 +116,8 @@ void yamlform_report(struct report *report, const yaml_parser_t *parser, const c
 
 bool yamlform_start(yaml_parser_t *parser, const char *text, size_t len)
 {
-    if (!yaml_parser_initialize(parser)) {
+    if (!yaml_parser_initialize(parser))
         return false;
-    }
     yaml_parser_set_encoding(parser, YAML_UTF8_ENCODING);
     yaml_parser_set_input_string(parser, (const unsigned char *)text, len);
     return true;

@@ -25,10 +25,9 @@ struct io_dial {
 
 static void close_all(struct io_dial *dial)
 {
-    for (size_t i = 0; i < dial->tried; i++) {
+    for (size_t i = 0; i < dial->tried; i++)
         if (dial->attempts[i].stream != NULL)
             io_abort(dial->attempts[i].stream);
-    }
 }
 
 void io_dial_cancel(struct io_dial *dial)

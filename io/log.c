@@ -37,10 +37,9 @@ static size_t finish(char *line, size_t prefix_len, int text_len)
         len = LOG_LINE_MAX - 2;
         memcpy(line + len - (sizeof(cut) - 1), cut, sizeof(cut) - 1);
     }
-    for (size_t i = prefix_len; i < len; i++) {
+    for (size_t i = prefix_len; i < len; i++)
         if (line[i] < ' ' || line[i] > '~')
             line[i] = '?';
-    }
     line[len] = '\n';
     line[len + 1] = '\0';
     return len + 1;
@@ -77,10 +76,9 @@ static void tell_suppressed(void *arg)
 static struct log_class *find_class(struct io_core *core, const char *name)
 {
     struct log_state *log = &core->log;
-    for (size_t i = 0; i < log->class_count; i++) {
+    for (size_t i = 0; i < log->class_count; i++)
         if (strcmp(log->classes[i].name, name) == 0)
             return &log->classes[i];
-    }
     if (log->class_count == LOG_CLASSES_MAX)
         return &log->classes[LOG_CLASSES_MAX - 1];
     struct log_class *class = &log->classes[log->class_count++];

@@ -254,10 +254,9 @@ static void forwarded_for(const struct evkeyvalq *headers, struct adit_ip *from)
     const char *last;
     size_t len;
 
-    for (const struct evkeyval *h = headers->tqh_first; h != NULL; h = h->next.tqe_next) {
+    for (const struct evkeyval *h = headers->tqh_first; h != NULL; h = h->next.tqe_next)
         if (evutil_ascii_strcasecmp(h->key, "X-Forwarded-For") == 0)
             value = h->value;
-    }
     if (value == NULL)
         return;
     last = strrchr(value, ',');

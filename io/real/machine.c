@@ -114,10 +114,9 @@ static uint64_t walk_up(const char *root, const char *version_1, const char *gro
 static bool names(char *list, const char *controller)
 {
     char *rest = NULL;
-    for (char *name = strtok_r(list, ",", &rest); name != NULL; name = strtok_r(NULL, ",", &rest)) {
+    for (char *name = strtok_r(list, ",", &rest); name != NULL; name = strtok_r(NULL, ",", &rest))
         if (strcmp(name, controller) == 0)
             return true;
-    }
     return false;
 }
 

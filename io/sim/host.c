@@ -85,10 +85,9 @@ bool host_has(const struct sim_host *host, const struct adit_ip *ip)
 {
     if (loopback(ip) || ip->family == 0)
         return true;
-    for (size_t i = 0; i < host->address_count; i++) {
+    for (size_t i = 0; i < host->address_count; i++)
         if (ip_equal(&host->addresses[i], ip))
             return true;
-    }
     return false;
 }
 

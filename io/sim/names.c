@@ -33,10 +33,9 @@ void sim_name_set(struct sim_world *world, const char *name, const char *const *
         list_append(&world->names, &entry->node);
     }
     entry->count = 0;
-    for (size_t i = 0; i < count && i < NAMES_ADDRESSES_MAX; i++) {
+    for (size_t i = 0; i < count && i < NAMES_ADDRESSES_MAX; i++)
         if (!ip_parse(addresses[i], &entry->addresses[entry->count++]))
             abort();
-    }
 }
 
 size_t names_find(const struct sim_world *world, const char *name,

@@ -7,10 +7,9 @@ enum { BACKLOG_DEFAULT = 128 };
 
 static bool wildcard(const struct adit_ip *ip)
 {
-    for (size_t i = 0; i < sizeof ip->bytes; i++) {
+    for (size_t i = 0; i < sizeof ip->bytes; i++)
         if (ip->bytes[i] != 0)
             return false;
-    }
     return true;
 }
 
@@ -67,12 +66,11 @@ struct tcp_end *port_accept(struct port *port)
 
 void port_close(struct port *port, bool power)
 {
-    for (struct tcp_end *end = port_accept(port); end != NULL; end = port_accept(port)) {
+    for (struct tcp_end *end = port_accept(port); end != NULL; end = port_accept(port))
         if (power)
             tcp_reset(end);
         else
             tcp_vanish(end);
-    }
     list_remove(&port->node);
     free(port);
 }

@@ -129,10 +129,9 @@ size_t sim_process_leaks(const struct sim_process *process, char *why, size_t wh
 
 bool sim_process_lingers(const struct sim_process *process)
 {
-    for (struct list *at = process->loops.next; at != &process->loops; at = at->next) {
+    for (struct list *at = process->loops.next; at != &process->loops; at = at->next)
         if (stream_lingering(container_of(at, struct io_loop, node)) > 0)
             return true;
-    }
     return false;
 }
 

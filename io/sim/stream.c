@@ -106,9 +106,8 @@ struct io_stream *io_connect(struct io_loop *loop, const struct addr *to,
 int io_pair(struct io_loop *loop, struct io_stream *ends[2])
 {
     struct sim_process *process = loop->process;
-    if (process->ghost || !process_take_file(process)) {
+    if (process->ghost || !process_take_file(process))
         return IO_E_NO_FILES;
-    }
     if (!process_take_file(process)) {
         process_drop_file(process);
         return IO_E_NO_FILES;

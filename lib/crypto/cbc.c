@@ -13,9 +13,8 @@ static const uint8_t zeros[32];
 struct cbc *cbc_new(bool encrypt)
 {
     struct cbc *cbc = calloc(1, sizeof *cbc);
-    if (!cbc) {
+    if (!cbc)
         return NULL;
-    }
     cbc->cipher = EVP_CIPHER_fetch(NULL, "AES-256-CBC", NULL);
     cbc->ctx = EVP_CIPHER_CTX_new();
     if (!cbc->cipher || !cbc->ctx ||
@@ -29,9 +28,8 @@ struct cbc *cbc_new(bool encrypt)
 
 void cbc_free(struct cbc *cbc)
 {
-    if (!cbc) {
+    if (!cbc)
         return;
-    }
     EVP_CIPHER_CTX_free(cbc->ctx);
     EVP_CIPHER_free(cbc->cipher);
     free(cbc);

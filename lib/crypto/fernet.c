@@ -56,10 +56,9 @@ static size_t padding_len(const uint8_t *plain, size_t len)
     size_t padding = plain[len - 1];
     if (padding == 0 || padding > FERNET_BLOCK_LEN)
         return 0;
-    for (size_t i = 1; i <= padding; i++) {
+    for (size_t i = 1; i <= padding; i++)
         if (plain[len - i] != padding)
             return 0;
-    }
     return padding;
 }
 

@@ -30,9 +30,8 @@ static const uint8_t zeros[32];
 struct units_context *units_context_new(adit_random_fn *random, void *random_arg)
 {
     struct units_context *context = calloc(1, sizeof *context);
-    if (!context) {
+    if (!context)
         return NULL;
-    }
     context->random = random;
     context->random_arg = random_arg;
     context->encrypt = cbc_new(true);
@@ -48,9 +47,8 @@ struct units_context *units_context_new(adit_random_fn *random, void *random_arg
 
 void units_context_free(struct units_context *context)
 {
-    if (!context) {
+    if (!context)
         return;
-    }
     aead_free(context->siv);
     aead_free(context->gcm);
     cbc_free(context->decrypt);
@@ -106,13 +104,11 @@ size_t units_overhead(const struct units *units)
 static bool cbc_take(struct cbc *cbc, uint64_t *holder, const struct units *units,
                      const uint8_t iv[16])
 {
-    if (*holder == units->serial) {
+    if (*holder == units->serial)
         return true;
-    }
     *holder = 0;
-    if (!cbc_key(cbc, units->key, iv)) {
+    if (!cbc_key(cbc, units->key, iv))
         return false;
-    }
     *holder = units->serial;
     return true;
 }
@@ -121,9 +117,8 @@ static enum units_error cbc_seal(struct units *units, struct units_context *cont
                                  const uint8_t *plain, size_t len, uint8_t *out)
 {
     if (!cbc_take(context->encrypt, &context->encrypt_serial, units, units->sent.iv) ||
-        !cbc_run(context->encrypt, plain, len, out)) {
+        !cbc_run(context->encrypt, plain, len, out))
         return UNITS_E_CRYPTO;
-    }
     memcpy(units->sent.iv, out + len - 16, 16);
     return UNITS_OK;
 }
@@ -134,9 +129,8 @@ static enum units_error cbc_open(struct units *units, struct units_context *cont
     uint8_t last[16];
     memcpy(last, in + len - 16, sizeof last);
     if (!cbc_take(context->decrypt, &context->decrypt_serial, units, units->received.iv) ||
-        !cbc_run(context->decrypt, in, len, plain)) {
+        !cbc_run(context->decrypt, in, len, plain))
         return UNITS_E_CRYPTO;
-    }
     memcpy(units->received.iv, last, sizeof last);
     return UNITS_OK;
 }
@@ -151,9 +145,8 @@ static struct aead *aead_take(const struct units *units, struct units_context *c
     uint64_t *holder = gcm ? &context->gcm_serial : &context->siv_serial;
     if (*holder != units->serial) {
         *holder = 0;
-        if (!aead_key(aead, units->key)) {
+        if (!aead_key(aead, units->key))
             return NULL;
-        }
         *holder = units->serial;
     }
     return aead;
@@ -173,9 +166,8 @@ static enum units_error send_nonce(struct units *units, struct units_context *co
         bool drawn = context->random(context->random_arg, nonce, UNITS_NONCE_LEN) == 0;
         return drawn ? UNITS_OK : UNITS_E_RANDOM;
     }
-    if (units->sent.counter == UINT64_MAX) {
+    if (units->sent.counter == UINT64_MAX)
         return UNITS_E_COUNTER;
-    }
     gcm_nonce(units->initiator, units->sent.counter, nonce);
     units->sent.counter++;
     return UNITS_OK;
@@ -183,12 +175,10 @@ static enum units_error send_nonce(struct units *units, struct units_context *co
 
 static enum units_error receive_nonce(struct units *units, const uint8_t nonce[UNITS_NONCE_LEN])
 {
-    if (units->cipher == UNITS_AES_GCM_SIV) {
+    if (units->cipher == UNITS_AES_GCM_SIV)
         return UNITS_OK;
-    }
-    if (units->received.counter == UINT64_MAX) {
+    if (units->received.counter == UINT64_MAX)
         return UNITS_E_COUNTER;
-    }
     uint8_t expected[UNITS_NONCE_LEN];
     gcm_nonce(!units->initiator, units->received.counter, expected);
     return memcmp(nonce, expected, sizeof expected) == 0 ? UNITS_OK : UNITS_E_NONCE;
@@ -198,13 +188,11 @@ static enum units_error sealed_seal(struct units *units, struct units_context *c
                                     const uint8_t *plain, size_t len, uint8_t *out)
 {
     enum units_error error = send_nonce(units, context, out);
-    if (error) {
+    if (error)
         return error;
-    }
     struct aead *aead = aead_take(units, context);
-    if (!aead || aead_seal(aead, out, plain, len, out + UNITS_NONCE_LEN) != AEAD_OK) {
+    if (!aead || aead_seal(aead, out, plain, len, out + UNITS_NONCE_LEN) != AEAD_OK)
         return UNITS_E_CRYPTO;
-    }
     return UNITS_OK;
 }
 
@@ -212,20 +200,16 @@ static enum units_error sealed_open(struct units *units, struct units_context *c
                                     const uint8_t *in, size_t len, uint8_t *plain)
 {
     enum units_error error = receive_nonce(units, in);
-    if (error) {
+    if (error)
         return error;
-    }
     struct aead *aead = aead_take(units, context);
-    if (!aead) {
+    if (!aead)
         return UNITS_E_CRYPTO;
-    }
     enum aead_result result = aead_open(aead, in, in + UNITS_NONCE_LEN, len, plain);
-    if (result != AEAD_OK) {
+    if (result != AEAD_OK)
         return result == AEAD_E_TAG ? UNITS_E_AUTHENTICATION : UNITS_E_CRYPTO;
-    }
-    if (units->cipher == UNITS_AES_GCM) {
+    if (units->cipher == UNITS_AES_GCM)
         units->received.counter++;
-    }
     return UNITS_OK;
 }
 

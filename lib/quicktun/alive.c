@@ -8,17 +8,15 @@ int quicktun_alive_init(struct quicktun_session *session, uint64_t now_ms)
 {
     uint8_t random[2];
     int error = quicktun_session_random(session, random, sizeof random);
-    if (error) {
+    if (error)
         return error;
-    }
     const struct quicktun_options *options = &session->options;
     struct quicktun_alive *alive = &session->alive;
     alive->dead_after_ms = options->dead_after_ms ? options->dead_after_ms : QUICKTUN_DEAD_AFTER_MS;
     uint32_t ping_after_ms =
         options->ping_after_ms ? options->ping_after_ms : QUICKTUN_PING_AFTER_MS;
-    if (ping_after_ms >= alive->dead_after_ms) {
+    if (ping_after_ms >= alive->dead_after_ms)
         ping_after_ms = alive->dead_after_ms / 2; /* who is not asked cannot answer */
-    }
     uint64_t fraction = (uint64_t)random[0] << 8 | random[1];
     alive->ping_after_ms = ping_after_ms - (uint32_t)(ping_after_ms / JITTER_PART * fraction >> 16);
     quicktun_alive_heard(session, now_ms);
@@ -36,16 +34,14 @@ void quicktun_alive_heard(struct quicktun_session *session, uint64_t now_ms)
 int quicktun_alive_tick(struct quicktun_session *session, uint64_t now_ms)
 {
     struct quicktun_alive *alive = &session->alive;
-    if (!session->was_up) {
+    if (!session->was_up)
         return 0; /* QUICKTUN_E_NOT_UP bounds it */
-    }
     if (now_ms >= alive->dead_at_ms) {
         /* A tick that comes much later than it was due, because the machine slept, finds no proof
          * of death: the other side is asked first. */
         uint64_t chance_ms = alive->dead_after_ms - alive->ping_after_ms;
-        if (alive->asked && now_ms - alive->dead_at_ms < chance_ms) {
+        if (alive->asked && now_ms - alive->dead_at_ms < chance_ms)
             return QUICKTUN_E_DEAD;
-        }
         alive->dead_at_ms = now_ms + chance_ms;
         alive->asked = false;
         alive->ping_at_ms = now_ms;
@@ -70,9 +66,8 @@ void quicktun_alive_pong(struct quicktun_session *session, uint64_t now_ms, cons
                          size_t len)
 {
     struct quicktun_alive *alive = &session->alive;
-    if (!alive->pong_awaited || len != sizeof alive->echo || memcmp(data, alive->echo, len) != 0) {
+    if (!alive->pong_awaited || len != sizeof alive->echo || memcmp(data, alive->echo, len) != 0)
         return;
-    }
     alive->pong_awaited = false;
     uint64_t rtt_ms = now_ms - alive->pinged_at_ms;
     session->counters.rtt_ms = rtt_ms == 0           ? 1
@@ -82,7 +77,6 @@ void quicktun_alive_pong(struct quicktun_session *session, uint64_t now_ms, cons
 
 void quicktun_progress(struct quicktun_session *session, uint64_t now_ms)
 {
-    if (!session->error) {
+    if (!session->error)
         quicktun_alive_heard(session, now_ms);
-    }
 }

@@ -44,22 +44,17 @@ static int start_crypto(const struct call *call)
     static const uint8_t no_input[QUICKTUN_INPUT_LEN];
     const uint8_t *key = call->event->data;
     const uint8_t *input = key + QUICKTUN_KEY_LEN;
-    if (session->start_received) {
+    if (session->start_received)
         return QUICKTUN_E_SECOND_START;
-    }
     if (sodium_is_zero(input, QUICKTUN_INPUT_USED) ||
-        quicktun_live_has(&session->context->inputs, input, QUICKTUN_INPUT_USED)) {
+        quicktun_live_has(&session->context->inputs, input, QUICKTUN_INPUT_USED))
         return QUICKTUN_E_NONCE_INPUT;
-    }
-    if (sodium_is_zero(key, QUICKTUN_KEY_LEN) && session->options.peer_key) {
+    if (sodium_is_zero(key, QUICKTUN_KEY_LEN) && session->options.peer_key)
         key = session->options.peer_key;
-    }
-    if (!known(session, key)) {
+    if (!known(session, key))
         return QUICKTUN_E_KEY_UNKNOWN;
-    }
-    if (!acceptable(session, key)) {
+    if (!acceptable(session, key))
         return QUICKTUN_E_KEY_REFUSED;
-    }
     memcpy(session->peer, key, sizeof session->peer);
     memcpy(session->remote, input, sizeof session->remote);
     session->start_received = true;
@@ -75,9 +70,8 @@ static int start_crypto(const struct call *call)
 static int ack_crypto(const struct call *call)
 {
     struct quicktun_session *session = call->session;
-    if (!quicktun_pending_take(session, call->now_ms, QUICKTUN_CODE_ACK_CRYPTO)) {
+    if (!quicktun_pending_take(session, call->now_ms, QUICKTUN_CODE_ACK_CRYPTO))
         return QUICKTUN_E_ANSWER;
-    }
     session->start_answered = true;
     session->in.on = true;
     quicktun_direction_mine(&session->in, session->context->secret, QUICKTUN_KIND_LONG_TERM);
@@ -90,15 +84,12 @@ static int begin_update(const struct call *call)
     struct quicktun_session *session = call->session;
     const struct quicktun_reading *packet = &session->reading;
     const uint8_t *key = call->event->data;
-    if (session->proof ? !packet->vouched : !packet->opened && !session->start_received) {
+    if (session->proof ? !packet->vouched : !packet->opened && !session->start_received)
         return QUICKTUN_E_UPDATE_UNVOUCHED;
-    }
-    if (session->disable_sent) {
+    if (session->disable_sent)
         return QUICKTUN_E_UPDATE_AFTER_DISABLE;
-    }
-    if (!acceptable(session, key)) {
+    if (!acceptable(session, key))
         return QUICKTUN_E_KEY_REFUSED;
-    }
     session->theirs_known = packet->vouched;
     session->in.on = true;
     quicktun_direction_theirs(&session->in, key, QUICKTUN_KIND_SESSION);
@@ -109,9 +100,8 @@ static int begin_update(const struct call *call)
 static int ack_update(const struct call *call)
 {
     struct quicktun_session *session = call->session;
-    if (!quicktun_pending_take(session, call->now_ms, QUICKTUN_CODE_ACK_UPDATE)) {
+    if (!quicktun_pending_take(session, call->now_ms, QUICKTUN_CODE_ACK_UPDATE))
         return QUICKTUN_E_ANSWER;
-    }
     session->in.on = true;
     quicktun_direction_mine(&session->in, session->out.mine, QUICKTUN_KIND_SESSION);
     session->update_at_ms = call->now_ms + session->options.update_after_ms;
@@ -129,24 +119,18 @@ static int ask_password(const struct call *call)
     const struct quicktun_event *event = call->event;
     struct quicktun_password *password = session->options.password;
     bool safe = session->out.on && quicktun_direction_clean(&session->out);
-    if (session->proof && !session->reading.vouched) {
+    if (session->proof && !session->reading.vouched)
         return QUICKTUN_E_PASSWORD_UNVOUCHED;
-    }
-    if (session->reading.asked) {
+    if (session->reading.asked)
         return QUICKTUN_E_SECOND_REQUEST;
-    }
-    if (event->len < QUICKTUN_SALT_MIN) {
+    if (event->len < QUICKTUN_SALT_MIN)
         return QUICKTUN_E_SALT;
-    }
-    if (!password) {
+    if (!password)
         return QUICKTUN_E_PASSWORD_NONE;
-    }
-    if (quicktun_live_has(&password->salts, event->data, event->len)) {
+    if (quicktun_live_has(&password->salts, event->data, event->len))
         return QUICKTUN_E_SALT;
-    }
-    if (!safe && !session->options.weak_clear_passwords) {
+    if (!safe && !session->options.weak_clear_passwords)
         return QUICKTUN_E_PASSWORD_IN_CLEAR;
-    }
     session->reading.asked = true;
     quicktun_send_password(session, call->wire, event->data, event->len);
     return QUICKTUN_OK;
@@ -156,12 +140,10 @@ static int password(const struct call *call)
 {
     struct quicktun_session *session = call->session;
     uint8_t expected[QUICKTUN_HASH_LEN];
-    if (session->proof && !session->reading.vouched) {
+    if (session->proof && !session->reading.vouched)
         return QUICKTUN_E_PASSWORD_UNVOUCHED;
-    }
-    if (!quicktun_pending_take(session, call->now_ms, QUICKTUN_CODE_PASSWORD)) {
+    if (!quicktun_pending_take(session, call->now_ms, QUICKTUN_CODE_PASSWORD))
         return QUICKTUN_E_ANSWER;
-    }
     struct quicktun_password *asked = session->options.ask;
     quicktun_password_hash(asked, session->salt_live.value, QUICKTUN_SALT_LEN, expected);
     quicktun_live_remove(&asked->salts, &session->salt_live);
@@ -182,15 +164,12 @@ static bool requests_done(const struct quicktun_session *session)
 static int disable(const struct call *call)
 {
     struct quicktun_session *session = call->session;
-    if (!session->options.weak_disable) {
+    if (!session->options.weak_disable)
         return QUICKTUN_E_DISABLE_FORBIDDEN;
-    }
-    if (session->proof && !session->reading.vouched) {
+    if (session->proof && !session->reading.vouched)
         return QUICKTUN_E_DISABLE_UNVOUCHED;
-    }
-    if (!requests_done(session)) {
+    if (!requests_done(session))
         return QUICKTUN_E_DISABLE_EARLY;
-    }
     session->disabled = true;
     session->in.on = false;
     quicktun_send_ack_disable(session, call->wire);
@@ -200,9 +179,8 @@ static int disable(const struct call *call)
 static int ack_disable(const struct call *call)
 {
     struct quicktun_session *session = call->session;
-    if (!quicktun_pending_take(session, call->now_ms, QUICKTUN_CODE_ACK_DISABLE)) {
+    if (!quicktun_pending_take(session, call->now_ms, QUICKTUN_CODE_ACK_DISABLE))
         return QUICKTUN_E_ANSWER;
-    }
     session->in.on = false;
     return QUICKTUN_OK;
 }
@@ -212,14 +190,12 @@ static int ack_disable(const struct call *call)
 static int start_data(const struct call *call)
 {
     struct quicktun_session *session = call->session;
-    if (session->proof && !session->proven) {
+    if (session->proof && !session->proven)
         return QUICKTUN_OK; /* whoever is on the path can send it now */
-    }
     if (session->options.mode == QUICKTUN_ETHERNET && session->reading.opened &&
         !session->options.weak_ethernet_forging &&
-        !(session->accepted & QUICKTUN_OFFER_CONTROL_ONLY)) {
+        !(session->accepted & QUICKTUN_OFFER_CONTROL_ONLY))
         return QUICKTUN_E_NO_CONTROL_ONLY;
-    }
     session->zero_received = true;
     return QUICKTUN_OK;
 }
@@ -227,9 +203,8 @@ static int start_data(const struct call *call)
 /* event has the packet: for the device, or dropped. */
 static int tunnelled(struct quicktun_session *session, struct quicktun_event *event)
 {
-    if (!quicktun_session_up(session)) {
+    if (!quicktun_session_up(session))
         return QUICKTUN_E_DATA_EARLY;
-    }
     if (!quicktun_message_deliverable(session, event->data, event->len)) {
         session->counters.packets_dropped++;
         return QUICKTUN_OK;
@@ -248,12 +223,10 @@ static int packet(const struct call *call)
 static int segmented(const struct call *call)
 {
     struct quicktun_event *event = call->event;
-    if (!quicktun_session_segmented(call->session)) {
+    if (!quicktun_session_segmented(call->session))
         return QUICKTUN_E_SEGMENTED;
-    }
-    if (event->len < sizeof event->gso_size) {
+    if (event->len < sizeof event->gso_size)
         return QUICKTUN_E_ARGUMENT;
-    }
     event->gso_size = (uint16_t)(event->data[0] << 8 | event->data[1]);
     event->data += sizeof event->gso_size;
     event->len -= sizeof event->gso_size;
@@ -271,9 +244,8 @@ static int identification(const struct call *call)
 
 static int options(const struct call *call)
 {
-    if (call->session->reading.opened) {
+    if (call->session->reading.opened)
         call->session->accepted = call->event->data[0];
-    }
     call->session->settled_heard |= call->session->reading.vouched;
     return QUICKTUN_OK;
 }
@@ -284,9 +256,8 @@ static int echo(const struct call *call)
     const struct quicktun_event *event = call->event;
     if (!quicktun_session_protected(session) ||
         !quicktun_send_command(session, call->wire, QUICKTUN_CODE_ECHO_REPLY, event->data,
-                               event->len)) {
+                               event->len))
         session->counters.echoes_dropped++;
-    }
     return QUICKTUN_OK;
 }
 
@@ -357,9 +328,8 @@ static bool pay(struct quicktun_session *session, uint64_t now_ms, uint32_t cost
             left < QUICKTUN_COMMANDS_BURST ? (uint32_t)left : (uint32_t)QUICKTUN_COMMANDS_BURST;
         credit->since_ms = now_ms;
     }
-    if (credit->left < cost) {
+    if (credit->left < cost)
         return false;
-    }
     credit->left -= cost;
     return true;
 }
@@ -371,19 +341,16 @@ int quicktun_command_apply(struct quicktun_session *session, uint64_t now_ms,
     const struct handler *handler = handler_of(event->code);
     event->type = handler ? QUICKTUN_COMMAND : QUICKTUN_UNKNOWN;
     int error = QUICKTUN_OK;
-    if (!pay(session, now_ms, handler ? handler->cost : 1)) {
+    if (!pay(session, now_ms, handler ? handler->cost : 1))
         error = QUICKTUN_E_FLOOD;
-    } else if (handler && handler->len != ANY_LEN && event->len != (size_t)handler->len) {
+    else if (handler && handler->len != ANY_LEN && event->len != (size_t)handler->len)
         error = QUICKTUN_E_ARGUMENT;
-    } else if (session->proof && !session->proven &&
-               quicktun_code_needs_proof((uint8_t)event->code)) {
+    else if (session->proof && !session->proven && quicktun_code_needs_proof((uint8_t)event->code))
         error = QUICKTUN_E_UNPROVEN;
-    } else if (handler) {
+    else if (handler)
         error = handler->handle(&call);
-    }
-    if (event->type == QUICKTUN_UNKNOWN) {
+    if (event->type == QUICKTUN_UNKNOWN)
         session->counters.commands_skipped++;
-    }
     return error ? quicktun_session_fail(session, error) : QUICKTUN_OK;
 }
 
@@ -392,12 +359,11 @@ int quicktun_command_raw(struct quicktun_session *session, struct quicktun_event
     event->type = QUICKTUN_COMMAND;
     int error = QUICKTUN_OK;
     if (session->options.require_control_only ||
-        quicktun_session_agreed(session, QUICKTUN_OFFER_CONTROL_ONLY)) {
+        quicktun_session_agreed(session, QUICKTUN_OFFER_CONTROL_ONLY))
         error = QUICKTUN_E_NOT_CONTROL;
-    } else if (session->proof && !session->proven) {
+    else if (session->proof && !session->proven)
         error = QUICKTUN_E_UNPROVEN;
-    } else {
+    else
         error = tunnelled(session, event);
-    }
     return error ? quicktun_session_fail(session, error) : QUICKTUN_OK;
 }

@@ -7,13 +7,11 @@
 struct quicktun_context *quicktun_context_new(const uint8_t *secret, adit_random_fn *random,
                                               void *random_arg)
 {
-    if (sodium_init() < 0) {
+    if (sodium_init() < 0)
         return NULL;
-    }
     struct quicktun_context *context = calloc(1, sizeof *context);
-    if (!context) {
+    if (!context)
         return NULL;
-    }
     context->random = random;
     context->random_arg = random_arg;
     map_init(&context->inputs);
@@ -46,9 +44,8 @@ const uint8_t *quicktun_context_public(const struct quicktun_context *context)
 struct quicktun_password *quicktun_password_new(const void *bytes, size_t len)
 {
     struct quicktun_password *password = calloc(1, sizeof *password);
-    if (!password) {
+    if (!password)
         return NULL;
-    }
     map_init(&password->salts);
     password->bytes = malloc(len + 1);
     if (!password->bytes) {

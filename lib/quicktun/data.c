@@ -72,14 +72,12 @@ static size_t lead_max(const struct quicktun_session *session)
 uint8_t *quicktun_place(const struct quicktun_session *session, const struct quicktun_wire *wire,
                         size_t *max)
 {
-    if (!quicktun_session_may_send(session)) {
+    if (!quicktun_session_may_send(session))
         return NULL;
-    }
     size_t before = quicktun_send_overhead(session) + lead_max(session);
     size_t after = padded(session) ? QUICKTUN_TAILROOM_MAX : 0;
-    if (!quicktun_send_has_room(wire, before + after + 1)) {
+    if (!quicktun_send_has_room(wire, before + after + 1))
         return NULL;
-    }
     size_t room = wire->room - wire->len - before - after;
     size_t most = quicktun_send_payload_max(session) - lead_max(session);
     *max = room < most ? room : most;
@@ -94,9 +92,8 @@ static size_t put_code(const struct quicktun_session *session, const struct quic
     uint8_t *command =
         wire->bytes + wire->len + quicktun_send_overhead(session) + padding_lead(session);
     uint8_t *body = command + (gso_size > 0 ? SEGMENTED_HEADER : 1);
-    if (body != packet) {
+    if (body != packet)
         memmove(body, packet, len);
-    }
     if (gso_size > 0) {
         command[0] = QUICKTUN_CODE_SEGMENTED;
         store_u16(command + 1, gso_size);
@@ -116,11 +113,10 @@ int quicktun_packet(struct quicktun_session *session, struct quicktun_wire *wire
         session->counters.packets_dropped++;
         return 0;
     }
-    if (as_command(session)) {
+    if (as_command(session))
         send_padded(session, wire, put_code(session, wire, packet, len, gso_size));
-    } else {
+    else
         quicktun_send_sealed(session, wire, len, false);
-    }
     session->counters.packets_sent++;
     session->counters.bytes_sent += len;
     return 1;
@@ -132,15 +128,13 @@ uint8_t *quicktun_batch_place(const struct quicktun_session *session,
                               const struct quicktun_wire *wire, const struct quicktun_batch *batch,
                               size_t *max)
 {
-    if (!quicktun_session_may_send(session)) {
+    if (!quicktun_session_may_send(session))
         return NULL;
-    }
     size_t used = batch->used > 0 ? batch->used : 1; /* the batch's code */
     size_t before = quicktun_send_overhead(session) + padding_lead(session) + used + BATCH_HEADER;
     size_t after = padded(session) ? QUICKTUN_TAILROOM_MAX : 0;
-    if (used + BATCH_HEADER >= BATCHED_MAX || !quicktun_send_has_room(wire, before + after + 1)) {
+    if (used + BATCH_HEADER >= BATCHED_MAX || !quicktun_send_has_room(wire, before + after + 1))
         return NULL;
-    }
     size_t room = wire->room - wire->len - before - after;
     size_t most = BATCHED_MAX - used - BATCH_HEADER;
     *max = room < most ? room : most;
@@ -185,9 +179,8 @@ static uint8_t *command_place(const struct quicktun_session *session,
 {
     size_t before = quicktun_send_overhead(session) + padding_lead(session);
     if (!quicktun_session_may_send(session) || len > BATCHED_MAX ||
-        !quicktun_send_has_room(wire, before + len + QUICKTUN_TAILROOM_MAX)) {
+        !quicktun_send_has_room(wire, before + len + QUICKTUN_TAILROOM_MAX))
         return NULL;
-    }
     return wire->bytes + wire->len + before;
 }
 
@@ -195,9 +188,8 @@ bool quicktun_send_network(struct quicktun_session *session, struct quicktun_wir
                            const struct quicktun_network *network)
 {
     uint8_t *command = command_place(session, wire, 1 + QUICKTUN_NETWORK_LEN);
-    if (!command) {
+    if (!command)
         return false;
-    }
     command[0] = QUICKTUN_CODE_NETWORK;
     quicktun_message_write_network(network, command + 1);
     send_padded(session, wire, 1 + QUICKTUN_NETWORK_LEN);
@@ -210,20 +202,17 @@ bool quicktun_send_route(struct quicktun_session *session, struct quicktun_wire 
     uint8_t fixed[QUICKTUN_ROUTE_FIXED_MAX];
     size_t fixed_len = quicktun_message_write_route(route, fixed);
     if (fixed_len == 0 || route->id_count > BATCHED_MAX / QUICKTUN_ROUTE_ID_LEN ||
-        (route->valid && route->id_count == 0)) {
+        (route->valid && route->id_count == 0))
         return false;
-    }
     size_t ids_len = route->id_count * QUICKTUN_ROUTE_ID_LEN;
     size_t len = 1 + fixed_len + ids_len;
     uint8_t *command = command_place(session, wire, len);
-    if (!command) {
+    if (!command)
         return false;
-    }
     command[0] = QUICKTUN_CODE_ROUTE;
     memcpy(command + 1, fixed, fixed_len);
-    if (ids_len > 0) {
+    if (ids_len > 0)
         memcpy(command + 1 + fixed_len, route->ids, ids_len);
-    }
     send_padded(session, wire, len);
     return true;
 }

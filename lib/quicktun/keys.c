@@ -51,11 +51,9 @@ bool quicktun_direction_clean(const struct quicktun_direction *direction)
 
 static void next_nonce(struct quicktun_direction *direction)
 {
-    for (size_t i = QUICKTUN_NONCE_LEN; i-- > 0;) {
-        if (++direction->nonce[i] != 0) {
+    for (size_t i = QUICKTUN_NONCE_LEN; i-- > 0;)
+        if (++direction->nonce[i] != 0)
             return;
-        }
-    }
 }
 
 /* False for a point of small order: a key of theirs is none, its class was refused. */
@@ -80,9 +78,8 @@ void quicktun_direction_seal(struct quicktun_direction *direction, uint8_t *box,
 
 bool quicktun_direction_open(struct quicktun_direction *direction, uint8_t *box, size_t len)
 {
-    if (!share(direction) || !quicktun_box_open(direction->shared, direction->nonce, box, len)) {
+    if (!share(direction) || !quicktun_box_open(direction->shared, direction->nonce, box, len))
         return false;
-    }
     next_nonce(direction);
     return true;
 }

@@ -41,9 +41,8 @@ void quicktun_live_remove(struct map *map, struct quicktun_live *live)
 bool quicktun_live_has(const struct map *map, const uint8_t *value, size_t len)
 {
     uint8_t wide[QUICKTUN_LIVE_LEN];
-    if (len > sizeof wide) {
+    if (len > sizeof wide)
         return false;
-    }
     widen(wide, value, len);
     return map_find(map, hash_of(wide), same, wide) != NULL;
 }

@@ -8,9 +8,8 @@
 static void take(struct cursor *cursor, uint8_t *out, size_t len)
 {
     const uint8_t *bytes = cursor_take(cursor, len);
-    if (bytes) {
+    if (bytes)
         memcpy(out, bytes, len);
-    }
 }
 
 bool quicktun_message_read_network(const uint8_t arguments[QUICKTUN_NETWORK_LEN],
@@ -76,21 +75,18 @@ int quicktun_message_read_route(const uint8_t *arguments, size_t len, struct qui
     uint8_t valid = cursor_u8(&cursor);
     size_t address = address_len(family);
     *route = (struct quicktun_route){.family = family, .valid = valid != 0};
-    if (cursor.failed) {
+    if (cursor.failed)
         return QUICKTUN_E_ROUTE;
-    }
-    if (address == 0) {
+    if (address == 0)
         return 0;
-    }
     take(&cursor, route->network, address);
     take(&cursor, route->mask, address);
     size_t left = cursor_left(&cursor);
     route->ids = cursor_take(&cursor, left);
     route->id_count = left / QUICKTUN_ROUTE_ID_LEN;
     bool whole = !cursor.failed && left % QUICKTUN_ROUTE_ID_LEN == 0;
-    if (!whole || valid > 1 || (valid && route->id_count == 0)) {
+    if (!whole || valid > 1 || (valid && route->id_count == 0))
         return QUICKTUN_E_ROUTE;
-    }
     return 1;
 }
 
@@ -98,9 +94,8 @@ size_t quicktun_message_write_route(const struct quicktun_route *route,
                                     uint8_t out[QUICKTUN_ROUTE_FIXED_MAX])
 {
     size_t address = address_len(route->family);
-    if (address == 0) {
+    if (address == 0)
         return 0;
-    }
     out[0] = route->family;
     out[1] = route->valid;
     uint8_t *at = put(out + 2, route->network, address);
@@ -111,9 +106,8 @@ size_t quicktun_message_write_route(const struct quicktun_route *route,
 bool quicktun_message_deliverable(const struct quicktun_session *session, const uint8_t *packet,
                                   size_t len)
 {
-    if (len == 0) {
+    if (len == 0)
         return false;
-    }
     uint8_t version = packet[0] >> 4;
     return session->options.mode == QUICKTUN_ETHERNET || version == 4 || version == 6;
 }

@@ -18,9 +18,8 @@ static int open_packet(struct quicktun_session *session, uint8_t *packet, size_t
     reading->opened = in->on && in->mine_kind != QUICKTUN_KIND_KEY0;
     reading->vouched = reading->opened && session->theirs_known;
     if (in->on) {
-        if (!quicktun_direction_open(in, packet + LENGTH_LEN, payload_len - QUICKTUN_TAG_LEN)) {
+        if (!quicktun_direction_open(in, packet + LENGTH_LEN, payload_len - QUICKTUN_TAG_LEN))
             return quicktun_session_fail(session, QUICKTUN_E_AUTHENTICATION);
-        }
         reading->start += QUICKTUN_TAG_LEN;
     }
     session->proven |= reading->vouched;
@@ -30,13 +29,11 @@ static int open_packet(struct quicktun_session *session, uint8_t *packet, size_t
 /* Sets up the reading of a control packet's commands, all of which are well-formed. */
 static int start_control(struct quicktun_session *session, const uint8_t *payload, size_t len)
 {
-    if (len == 0) {
+    if (len == 0)
         return quicktun_session_fail(session, QUICKTUN_E_EMPTY_CONTROL);
-    }
     int error = quicktun_walk_check(payload, len);
-    if (error) {
+    if (error)
         return quicktun_session_fail(session, error);
-    }
     quicktun_walk_start(&session->reading.walk, len);
     return QUICKTUN_OK;
 }
@@ -59,9 +56,8 @@ static int start_packet(struct quicktun_session *session, uint64_t now_ms, uint8
 {
     struct quicktun_reading *reading = &session->reading;
     int error = open_packet(session, in, wire_len - LENGTH_LEN);
-    if (error) {
+    if (error)
         return error;
-    }
     quicktun_alive_heard(session, now_ms);
     size_t payload_len = wire_len - reading->start;
     if (in[0] & CONTROL_BIT >> 8) {
@@ -82,13 +78,11 @@ static int look(struct quicktun_session *session, uint64_t now_ms, const uint8_t
     event->type = QUICKTUN_NEED_MORE;
     event->need = LENGTH_LEN;
     *wire_len = 0;
-    if (len < LENGTH_LEN) {
+    if (len < LENGTH_LEN)
         return QUICKTUN_OK;
-    }
     size_t payload_len = (size_t)(in[0] << 8 | in[1]) & LENGTH_MASK;
-    if (session->in.on && payload_len < QUICKTUN_TAG_LEN) {
+    if (session->in.on && payload_len < QUICKTUN_TAG_LEN)
         return quicktun_session_fail(session, QUICKTUN_E_AUTHENTICATION);
-    }
     event->need = LENGTH_LEN + payload_len;
     if (len < event->need) {
         if (len > session->reading.seen) {
@@ -109,29 +103,24 @@ int quicktun_receive(struct quicktun_session *session, uint64_t now_ms, struct q
     size_t wire_len = reading->wire_len;
     *consumed = 0;
     *event = (struct quicktun_event){0};
-    if (session->error) {
+    if (session->error)
         return session->error;
-    }
     int error = QUICKTUN_OK;
     if (wire_len == 0) {
         error = look(session, now_ms, in, len, event, &wire_len);
-        if (error || wire_len == 0) {
+        if (error || wire_len == 0)
             return error;
-        }
     }
     if (!quicktun_send_has_room(wire, QUICKTUN_ROOM)) {
         event->type = QUICKTUN_WRITE_FIRST;
         return QUICKTUN_OK;
     }
-    if (reading->wire_len == 0) {
+    if (reading->wire_len == 0)
         error = start_packet(session, now_ms, in, wire_len, event);
-    }
-    if (!error && reading->wire_len > 0) {
+    if (!error && reading->wire_len > 0)
         error = next_command(session, now_ms, wire, in, event);
-    }
-    if (error) {
+    if (error)
         return error;
-    }
     if (reading->wire_len == 0 || quicktun_walk_done(&reading->walk)) {
         reading->wire_len = 0;
         *consumed = wire_len;

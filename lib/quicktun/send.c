@@ -33,9 +33,8 @@ void quicktun_send_sealed(struct quicktun_session *session, struct quicktun_wire
     uint8_t *packet = wire->bytes + wire->len;
     size_t wire_len = quicktun_send_overhead(session) + len;
     store_u16(packet, (uint16_t)((control ? CONTROL_BIT : 0) | (wire_len - LENGTH_LEN)));
-    if (session->out.on) {
+    if (session->out.on)
         quicktun_direction_seal(&session->out, packet + LENGTH_LEN, len);
-    }
     wire->len += wire_len;
 }
 
@@ -43,9 +42,8 @@ bool quicktun_send_payload(struct quicktun_session *session, struct quicktun_wir
                            const void *payload, size_t len)
 {
     size_t overhead = quicktun_send_overhead(session);
-    if (len > quicktun_send_payload_max(session) || !quicktun_send_has_room(wire, overhead + len)) {
+    if (len > quicktun_send_payload_max(session) || !quicktun_send_has_room(wire, overhead + len))
         return false;
-    }
     memcpy(wire->bytes + wire->len + overhead, payload, len);
     quicktun_send_sealed(session, wire, len, true);
     return true;
@@ -56,14 +54,12 @@ bool quicktun_send_command(struct quicktun_session *session, struct quicktun_wir
 {
     size_t overhead = quicktun_send_overhead(session);
     if (1 + len > quicktun_send_payload_max(session) ||
-        !quicktun_send_has_room(wire, overhead + 1 + len)) {
+        !quicktun_send_has_room(wire, overhead + 1 + len))
         return false;
-    }
     uint8_t *payload = wire->bytes + wire->len + overhead;
     payload[0] = code;
-    if (len > 0) {
+    if (len > 0)
         memcpy(payload + 1, arguments, len);
-    }
     quicktun_send_sealed(session, wire, 1 + len, true);
     return true;
 }
@@ -86,9 +82,8 @@ uint8_t quicktun_send_offer(const struct quicktun_session *session)
 /* They open what is encrypted to a key of theirs that is not key 0. */
 static void note_offer(struct quicktun_session *session, uint8_t bits)
 {
-    if (session->out.on && session->out.theirs_kind != QUICKTUN_KIND_KEY0) {
+    if (session->out.on && session->out.theirs_kind != QUICKTUN_KIND_KEY0)
         session->offered = bits;
-    }
 }
 
 bool quicktun_send_options(struct quicktun_session *session, struct quicktun_wire *wire,
@@ -104,9 +99,8 @@ static int draw_input(struct quicktun_session *session)
 {
     do {
         int error = quicktun_session_random(session, session->local, sizeof session->local);
-        if (error) {
+        if (error)
             return error;
-        }
     } while (sodium_is_zero(session->local, QUICKTUN_INPUT_USED));
     return quicktun_live_add(&session->context->inputs, &session->local_live, session->local,
                              QUICKTUN_INPUT_USED)
@@ -120,12 +114,10 @@ int quicktun_send_start_crypto(struct quicktun_session *session, uint64_t now_ms
     static const uint8_t no_input[QUICKTUN_INPUT_LEN];
     uint8_t arguments[QUICKTUN_KEY_LEN + QUICKTUN_INPUT_LEN] = {0};
     int error = draw_input(session);
-    if (error) {
+    if (error)
         return error;
-    }
-    if (!known) {
+    if (!known)
         memcpy(arguments, session->context->public_key, QUICKTUN_KEY_LEN);
-    }
     memcpy(arguments + QUICKTUN_KEY_LEN, session->local, QUICKTUN_INPUT_LEN);
     quicktun_send_command(session, wire, QUICKTUN_CODE_START_CRYPTO, arguments, sizeof arguments);
     session->out.on = true;
@@ -151,9 +143,8 @@ int quicktun_send_begin_update(struct quicktun_session *session, uint64_t now_ms
     uint8_t secret[QUICKTUN_KEY_LEN];
     uint8_t public_key[QUICKTUN_KEY_LEN];
     int error = quicktun_session_random(session, secret, sizeof secret);
-    if (error) {
+    if (error)
         return error;
-    }
     (void)crypto_scalarmult_base(public_key, secret); /* cannot fail: the base point is not weak */
     quicktun_send_command(session, wire, QUICKTUN_CODE_BEGIN_UPDATE, public_key, sizeof public_key);
     session->out.on = true;
@@ -189,9 +180,8 @@ static int draw_salt(struct quicktun_session *session)
 {
     uint8_t salt[QUICKTUN_SALT_LEN];
     int error = quicktun_session_random(session, salt, sizeof salt);
-    if (error) {
+    if (error)
         return error;
-    }
     return quicktun_live_add(&session->options.ask->salts, &session->salt_live, salt, sizeof salt)
                ? QUICKTUN_OK
                : quicktun_session_fail(session, QUICKTUN_E_NO_MEMORY);
@@ -201,9 +191,8 @@ int quicktun_send_ask_password(struct quicktun_session *session, uint64_t now_ms
                                struct quicktun_wire *wire)
 {
     int error = draw_salt(session);
-    if (error) {
+    if (error)
         return error;
-    }
     quicktun_send_command(session, wire, QUICKTUN_CODE_ASK_PASSWORD, session->salt_live.value,
                           QUICKTUN_SALT_LEN);
     quicktun_pending_add(session, now_ms, QUICKTUN_CODE_ASK_PASSWORD);
@@ -219,9 +208,8 @@ int quicktun_send_options_and_ask(struct quicktun_session *session, uint64_t now
         QUICKTUN_CODE_ASK_PASSWORD};
     uint8_t whole[sizeof payload + QUICKTUN_SALT_LEN];
     int error = draw_salt(session);
-    if (error) {
+    if (error)
         return error;
-    }
     memcpy(whole, payload, sizeof payload);
     memcpy(whole + sizeof payload, session->salt_live.value, QUICKTUN_SALT_LEN);
     note_offer(session, bits);

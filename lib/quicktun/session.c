@@ -10,18 +10,16 @@ int quicktun_options_check(const struct quicktun_context *context,
                            const struct quicktun_options *options, const char **why)
 {
     const char *text = NULL;
-    if (options->weak_disable && !options->weak_long_term_keys) {
+    if (options->weak_disable && !options->weak_long_term_keys)
         text = "encryption may be disabled, so session keys cannot be required";
-    } else if (options->disable_encryption && !options->weak_disable) {
+    else if (options->disable_encryption && !options->weak_disable)
         text = "encryption is to be disabled, but may not be";
-    } else if (options->weak_disable && !context->keyed) {
+    else if (options->weak_disable && !context->keyed)
         text = "without a private key encryption cannot be disabled: there would be none";
-    } else if (options->pad_to > QUICKTUN_PAD_MAX) {
+    else if (options->pad_to > QUICKTUN_PAD_MAX)
         text = "padding goes up to multiples of 256";
-    }
-    if (why) {
+    if (why)
         *why = text;
-    }
     return text ? QUICKTUN_E_POLICY : QUICKTUN_OK;
 }
 
@@ -39,9 +37,8 @@ struct quicktun_session *quicktun_session_create(struct quicktun_context *contex
                                                  uint64_t now_ms)
 {
     struct quicktun_session *session = calloc(1, sizeof *session);
-    if (!session) {
+    if (!session)
         return NULL;
-    }
     session->context = context;
     session->options = *options;
     if (options->peer_key) {
@@ -49,12 +46,10 @@ struct quicktun_session *quicktun_session_create(struct quicktun_context *contex
         session->options.peer_key = session->configured;
     }
     session->proof = options->peer_key || !options->weak_unproven_peer;
-    if (session->options.update_after_ms == 0) {
+    if (session->options.update_after_ms == 0)
         session->options.update_after_ms = QUICKTUN_UPDATE_AFTER_MS;
-    }
-    if (session->options.update_after_bytes == 0) {
+    if (session->options.update_after_bytes == 0)
         session->options.update_after_bytes = QUICKTUN_UPDATE_AFTER_BYTES;
-    }
     quicktun_direction_init(&session->out);
     quicktun_direction_init(&session->in);
     session->credit = (struct quicktun_credit){QUICKTUN_COMMANDS_BURST, now_ms};
@@ -69,9 +64,8 @@ struct quicktun_session *quicktun_session_create(struct quicktun_context *contex
 static void wipe(struct quicktun_session *session)
 {
     quicktun_live_remove(&session->context->inputs, &session->local_live);
-    if (session->options.ask) {
+    if (session->options.ask)
         quicktun_live_remove(&session->options.ask->salts, &session->salt_live);
-    }
     sodium_memzero(&session->out, sizeof session->out);
     sodium_memzero(&session->in, sizeof session->in);
 }
@@ -106,18 +100,16 @@ int quicktun_session_random(struct quicktun_session *session, void *buf, size_t 
 void quicktun_pending_add(struct quicktun_session *session, uint64_t now_ms, uint8_t code)
 {
     struct quicktun_pending *pending = &session->pending;
-    if (pending->count == 0) {
+    if (pending->count == 0)
         pending->since_ms = now_ms;
-    }
     pending->codes[pending->count++] = code;
 }
 
 bool quicktun_pending_take(struct quicktun_session *session, uint64_t now_ms, uint8_t answer)
 {
     struct quicktun_pending *pending = &session->pending;
-    if (pending->count == 0 || pending->codes[0] + 1 != answer) {
+    if (pending->count == 0 || pending->codes[0] + 1 != answer)
         return false;
-    }
     memmove(pending->codes, pending->codes + 1, sizeof pending->codes - 1);
     pending->count--;
     pending->since_ms = now_ms;
@@ -135,9 +127,8 @@ enum quicktun_protection quicktun_session_protection(const struct quicktun_sessi
 {
     const struct quicktun_direction *out = &session->out;
     const struct quicktun_direction *in = &session->in;
-    if (!out->on || !in->on || !quicktun_direction_clean(out) || !quicktun_direction_clean(in)) {
+    if (!out->on || !in->on || !quicktun_direction_clean(out) || !quicktun_direction_clean(in))
         return QUICKTUN_CLEAR;
-    }
     bool sessions =
         out->mine_kind == QUICKTUN_KIND_SESSION && out->theirs_kind == QUICKTUN_KIND_SESSION &&
         in->mine_kind == QUICKTUN_KIND_SESSION && in->theirs_kind == QUICKTUN_KIND_SESSION;
@@ -147,12 +138,10 @@ enum quicktun_protection quicktun_session_protection(const struct quicktun_sessi
 bool quicktun_session_keys_met(const struct quicktun_session *session)
 {
     const struct quicktun_options *options = &session->options;
-    if (session->proof && !session->proven) {
+    if (session->proof && !session->proven)
         return false;
-    }
-    if (session->disabled) {
+    if (session->disabled)
         return true; /* by permission: no protection is asked for any more */
-    }
     enum quicktun_protection protection = quicktun_session_protection(session);
     return (options->weak_unencrypted || protection != QUICKTUN_CLEAR) &&
            (options->weak_long_term_keys || protection == QUICKTUN_SESSION);

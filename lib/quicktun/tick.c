@@ -26,12 +26,10 @@ static bool may_update(const struct quicktun_session *session)
 
 static bool update_due(const struct quicktun_session *session, uint64_t now_ms)
 {
-    if (!may_update(session)) {
+    if (!may_update(session))
         return false;
-    }
-    if (session->out.mine_kind != QUICKTUN_KIND_SESSION) {
+    if (session->out.mine_kind != QUICKTUN_KIND_SESSION)
         return true;
-    }
     uint64_t bytes = bytes_since_update(session);
     return bytes >= session->options.update_after_bytes ||
            (bytes > 0 && now_ms >= session->update_at_ms);
@@ -62,9 +60,8 @@ static int settle(struct quicktun_session *session, uint64_t now_ms, struct quic
 {
     session->settled = true;
     if (session->options.ask && !session->password_right &&
-        !quicktun_pending_has(session, QUICKTUN_CODE_ASK_PASSWORD)) {
+        !quicktun_pending_has(session, QUICKTUN_CODE_ASK_PASSWORD))
         return quicktun_send_options_and_ask(session, now_ms, wire);
-    }
     quicktun_send_options(session, wire, quicktun_send_offer(session));
     return QUICKTUN_OK;
 }
@@ -83,9 +80,8 @@ static bool zero_due(const struct quicktun_session *session)
     bool sent = keys_seen && quicktun_direction_clean(&session->out) ? session->zero_sent_clean
                                                                      : session->zero_sent;
     if (sent || !quicktun_session_policy_met(session) ||
-        quicktun_pending_has(session, QUICKTUN_CODE_DISABLE)) {
+        quicktun_pending_has(session, QUICKTUN_CODE_DISABLE))
         return false;
-    }
     /* What we have agreed by then must not change under packets that are on their way. */
     bool settled = !session->out.on || !quicktun_direction_clean(&session->out) || session->settled;
     return settled && (!session->options.disable_encryption || session->disabled);
@@ -126,17 +122,14 @@ static int step(struct quicktun_session *session, uint64_t now_ms, struct quickt
 static int ask_alive(struct quicktun_session *session, uint64_t now_ms, struct quicktun_wire *wire)
 {
     int due = quicktun_alive_tick(session, now_ms);
-    if (due <= 0) {
+    if (due <= 0)
         return due;
-    }
     uint8_t *echo = session->alive.echo;
     int error = quicktun_session_random(session, echo, sizeof session->alive.echo);
-    if (error) {
+    if (error)
         return error;
-    }
-    if (quicktun_session_may_send(session) && quicktun_send_has_room(wire, QUICKTUN_ROOM)) {
+    if (quicktun_session_may_send(session) && quicktun_send_has_room(wire, QUICKTUN_ROOM))
         quicktun_send_command(session, wire, QUICKTUN_CODE_ECHO, echo, sizeof session->alive.echo);
-    }
     quicktun_alive_pinged(session, now_ms);
     return QUICKTUN_OK;
 }
@@ -145,21 +138,17 @@ static int ask_alive(struct quicktun_session *session, uint64_t now_ms, struct q
 
 static int overdue(const struct quicktun_session *session, uint64_t now_ms)
 {
-    if (!session->was_up && now_ms - session->started_at_ms >= QUICKTUN_UP_MS) {
+    if (!session->was_up && now_ms - session->started_at_ms >= QUICKTUN_UP_MS)
         return QUICKTUN_E_NOT_UP;
-    }
-    if (session->pending.count > 0 &&
-        now_ms - session->pending.since_ms >= QUICKTUN_UNANSWERED_MS) {
+    if (session->pending.count > 0 && now_ms - session->pending.since_ms >= QUICKTUN_UNANSWERED_MS)
         return QUICKTUN_E_UNANSWERED;
-    }
     return QUICKTUN_OK;
 }
 
 int quicktun_tick(struct quicktun_session *session, uint64_t now_ms, struct quicktun_wire *wire)
 {
-    if (session->error) {
+    if (session->error)
         return session->error;
-    }
     int error = overdue(session, now_ms);
     int done = 1;
     while (!error && done > 0 && quicktun_send_has_room(wire, QUICKTUN_ROOM)) {
@@ -168,9 +157,8 @@ int quicktun_tick(struct quicktun_session *session, uint64_t now_ms, struct quic
     }
     session->blocked = done != 0;
     session->was_up |= quicktun_session_up(session);
-    if (!error) {
+    if (!error)
         error = ask_alive(session, now_ms, wire);
-    }
     return error ? quicktun_session_fail(session, error) : QUICKTUN_OK;
 }
 
@@ -182,21 +170,18 @@ static uint64_t earlier(uint64_t a, uint64_t b)
 uint64_t quicktun_deadline(const struct quicktun_session *session)
 {
     uint64_t deadline = 0;
-    if (session->error) {
+    if (session->error)
         return deadline;
-    }
     deadline = session->was_up ? quicktun_alive_deadline(session)
                                : session->started_at_ms + QUICKTUN_UP_MS;
-    if (session->pending.count > 0) {
+    if (session->pending.count > 0)
         deadline = earlier(deadline, session->pending.since_ms + QUICKTUN_UNANSWERED_MS);
-    }
     if (!session->blocked && may_update(session)) {
         uint64_t bytes = bytes_since_update(session);
-        if (bytes >= session->options.update_after_bytes) {
+        if (bytes >= session->options.update_after_bytes)
             deadline = 0;
-        } else if (bytes > 0) {
+        else if (bytes > 0)
             deadline = earlier(deadline, session->update_at_ms);
-        }
     }
     return deadline;
 }

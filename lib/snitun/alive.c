@@ -14,14 +14,12 @@ int snitun_alive_init(struct snitun_session *session, const struct snitun_option
 {
     uint8_t random[2];
     int error = snitun_session_random(session, random, sizeof random);
-    if (error) {
+    if (error)
         return error;
-    }
     uint32_t dead_after_ms = or_default(options->dead_after_ms, SNITUN_DEAD_AFTER_MS);
     uint32_t ping_after_ms = or_default(options->ping_after_ms, SNITUN_PING_AFTER_MS);
-    if (ping_after_ms >= dead_after_ms) {
+    if (ping_after_ms >= dead_after_ms)
         ping_after_ms = dead_after_ms / 2; /* who is not asked cannot answer */
-    }
     uint64_t fraction = (uint64_t)random[0] << 8 | random[1];
     uint64_t jitter_ms = ping_after_ms / JITTER_PART * fraction >> 16;
     session->alive.ping_after_ms = ping_after_ms - (uint32_t)jitter_ms;
@@ -48,9 +46,8 @@ bool snitun_alive_pong(struct snitun_session *session, uint64_t now_ms,
                        const uint8_t id[SNITUN_ID_LEN])
 {
     struct snitun_alive *alive = &session->alive;
-    if (!alive->pong_awaited || memcmp(id, session->ping_id, sizeof session->ping_id) != 0) {
+    if (!alive->pong_awaited || memcmp(id, session->ping_id, sizeof session->ping_id) != 0)
         return false;
-    }
     alive->pong_awaited = false;
     uint64_t rtt_ms = now_ms - alive->pinged_at_ms;
     session->counters.rtt_ms = rtt_ms == 0           ? 1
@@ -61,24 +58,21 @@ bool snitun_alive_pong(struct snitun_session *session, uint64_t now_ms,
 
 void snitun_progress(struct snitun_session *session, uint64_t now_ms)
 {
-    if (snitun_session_running(session)) {
+    if (snitun_session_running(session))
         snitun_alive_heard(session, now_ms);
-    }
 }
 
 void snitun_ping(struct snitun_session *session)
 {
-    if (snitun_session_running(session)) {
+    if (snitun_session_running(session))
         session->control.ping_due = true;
-    }
 }
 
 uint64_t snitun_deadline(const struct snitun_session *session)
 {
     const struct snitun_alive *alive = &session->alive;
-    if (session->error) {
+    if (session->error)
         return 0;
-    }
     bool ping_next = session->state == SNITUN_STATE_RUNNING && !alive->asked;
     return ping_next ? alive->ping_at_ms : alive->dead_at_ms;
 }
@@ -92,9 +86,8 @@ static void ask(struct snitun_session *session)
 int snitun_tick(struct snitun_session *session, uint64_t now_ms)
 {
     struct snitun_alive *alive = &session->alive;
-    if (session->error) {
+    if (session->error)
         return session->error;
-    }
     if (session->state != SNITUN_STATE_RUNNING) {
         return now_ms < alive->dead_at_ms
                    ? SNITUN_OK
@@ -102,9 +95,8 @@ int snitun_tick(struct snitun_session *session, uint64_t now_ms)
     }
     uint64_t chance_ms = alive->dead_after_ms - alive->ping_after_ms;
     if (now_ms >= alive->dead_at_ms) {
-        if (alive->asked && now_ms - alive->dead_at_ms < chance_ms) {
+        if (alive->asked && now_ms - alive->dead_at_ms < chance_ms)
             return snitun_session_fail(session, SNITUN_E_DEAD);
-        }
         ask(session);
         alive->dead_at_ms = now_ms + chance_ms;
     } else if (!alive->asked && now_ms >= alive->ping_at_ms) {

@@ -33,9 +33,8 @@ struct snitun_channel *snitun_channel_new(struct snitun_session *session,
                                           const uint8_t id[SNITUN_ID_LEN])
 {
     struct snitun_channel *channel = calloc(1, sizeof *channel);
-    if (!channel) {
+    if (!channel)
         return NULL;
-    }
     if (!map_insert(&session->channels, &channel->node, id_hash(session, id))) {
         free(channel);
         return NULL;
@@ -53,18 +52,15 @@ struct snitun_channel *snitun_channel_open(struct snitun_session *session,
                                            const struct adit_ip *caller)
 {
     if (session->role != SNITUN_SERVER || !snitun_session_running(session) ||
-        snitun_channel_over_limit(session)) {
+        snitun_channel_over_limit(session))
         return NULL;
-    }
     uint8_t id[SNITUN_ID_LEN];
     struct snitun_context *context = session->context;
-    if (context->random(context->random_arg, id, sizeof id) || snitun_channel_find(session, id)) {
+    if (context->random(context->random_arg, id, sizeof id) || snitun_channel_find(session, id))
         return NULL;
-    }
     struct snitun_channel *channel = snitun_channel_new(session, id);
-    if (!channel) {
+    if (!channel)
         return NULL;
-    }
     channel->caller = *caller;
     channel->new_due = true;
     snitun_control_update(channel);
@@ -75,9 +71,8 @@ struct snitun_channel *snitun_channel_open(struct snitun_session *session,
 static void detach(struct snitun_channel *channel)
 {
     struct snitun_session *session = channel->session;
-    if (session->receiver.channel == channel) {
+    if (session->receiver.channel == channel)
         session->receiver.channel = NULL;
-    }
     snitun_schedule_remove(channel);
     list_remove(&channel->queued);
     map_remove(&session->channels, &channel->node);
@@ -122,9 +117,8 @@ static void free_closing(struct snitun_session *session)
     for (struct list *node = queue->next, *next; node != queue; node = next) {
         next = node->next;
         struct snitun_channel *channel = container_of(node, struct snitun_channel, queued);
-        if (channel->closing) {
+        if (channel->closing)
             snitun_channel_closed(channel);
-        }
     }
 }
 
@@ -177,11 +171,10 @@ bool snitun_channel_paused(const struct snitun_channel *channel)
 bool snitun_channel_backlog(struct snitun_channel *channel, size_t bytes)
 {
     if (channel->session->version >= 1 && !channel->ended) {
-        if (bytes >= SNITUN_PAUSE_AT) {
+        if (bytes >= SNITUN_PAUSE_AT)
             channel->pause_wanted = true;
-        } else if (bytes <= SNITUN_RESUME_AT) {
+        else if (bytes <= SNITUN_RESUME_AT)
             channel->pause_wanted = false;
-        }
         snitun_control_update(channel);
     }
     return bytes <= SNITUN_BACKLOG_MAX;

@@ -25,18 +25,16 @@ static void written(struct writer *writer, size_t len)
 void snitun_control_update(struct snitun_channel *channel)
 {
     bool due = channel->new_due || channel->closing || channel->pause_wanted != channel->pause_told;
-    if (!due) {
+    if (!due)
         list_remove(&channel->queued);
-    } else if (list_empty(&channel->queued)) {
+    else if (list_empty(&channel->queued))
         list_append(&channel->session->control.channels, &channel->queued);
-    }
 }
 
 void snitun_control_pong(struct snitun_session *session, const uint8_t id[SNITUN_ID_LEN])
 {
-    if (!snitun_answers_push(session->context, &session->control.pongs, SNITUN_PONGS_MAX, id)) {
+    if (!snitun_answers_push(session->context, &session->control.pongs, SNITUN_PONGS_MAX, id))
         session->counters.pings_dropped++;
-    }
 }
 
 void snitun_control_refuse(struct snitun_session *session, const uint8_t id[SNITUN_ID_LEN])
@@ -57,12 +55,10 @@ void snitun_control_clear(struct snitun_session *session)
 bool snitun_wants_to_send(const struct snitun_session *session)
 {
     const struct snitun_control *control = &session->control;
-    if (session->error) {
+    if (session->error)
         return false;
-    }
-    if (session->state != SNITUN_STATE_RUNNING) {
+    if (session->state != SNITUN_STATE_RUNNING)
         return session->state == SNITUN_STATE_SEND_CHALLENGE;
-    }
     return control->answer_due || control->ping_due || control->pongs || control->refusals ||
            !list_empty(&control->channels) || snitun_schedule_waits(session);
 }
@@ -74,17 +70,14 @@ static int write_handshake(struct snitun_session *session, struct writer *writer
 {
     bool challenge = session->state == SNITUN_STATE_SEND_CHALLENGE;
     size_t len = SNITUN_CHALLENGE_LEN + units_overhead(&session->units);
-    if ((!challenge && !session->control.answer_due) || writer->room < len) {
+    if ((!challenge && !session->control.answer_due) || writer->room < len)
         return SNITUN_OK;
-    }
     enum units_error error = units_seal(&session->units, session->context->units,
                                         session->challenge, SNITUN_CHALLENGE_LEN, writer->at);
-    if (error) {
+    if (error)
         return snitun_session_fail_units(session, error);
-    }
-    if (challenge) {
+    if (challenge)
         session->state = SNITUN_STATE_AWAIT_ANSWER;
-    }
     session->control.answer_due = false;
     written(writer, len);
     return SNITUN_OK;
@@ -99,9 +92,8 @@ static int write_frame(struct snitun_session *session, enum snitun_flag flag,
     memcpy(frame.id, id, sizeof frame.id);
     memcpy(frame.extra, extra, extra_len);
     int error = snitun_frame_seal(session, &frame, extra_len, writer->at);
-    if (!error) {
+    if (!error)
         written(writer, snitun_header_len(session));
-    }
     return error;
 }
 
@@ -113,9 +105,8 @@ static int write_answers(struct snitun_session *session, struct snitun_answers *
     while (writer->room >= snitun_header_len(session) &&
            snitun_answers_pop(session->context, answers, id)) {
         int error = write_frame(session, flag, id, extra, writer);
-        if (error) {
+        if (error)
             return error;
-        }
     }
     return SNITUN_OK;
 }
@@ -130,9 +121,8 @@ static int write_all_answers(struct snitun_session *session, struct writer *writ
 
 static int write_ping(struct snitun_session *session, uint64_t now_ms, struct writer *writer)
 {
-    if (!session->control.ping_due || writer->room < snitun_header_len(session)) {
+    if (!session->control.ping_due || writer->room < snitun_header_len(session))
         return SNITUN_OK;
-    }
     int error = snitun_session_random(session, session->ping_id, sizeof session->ping_id);
     error =
         error ? error : write_frame(session, SNITUN_FLAG_PING, session->ping_id, "ping", writer);
@@ -157,9 +147,8 @@ static int write_channel(struct snitun_session *session, struct snitun_channel *
         }
         return error;
     }
-    if (channel->closing) {
+    if (channel->closing)
         return write_frame(session, SNITUN_FLAG_CLOSE, channel->id, "", writer);
-    }
     enum snitun_flag flag = channel->pause_wanted ? SNITUN_FLAG_PAUSE : SNITUN_FLAG_RESUME;
     channel->pause_told = channel->pause_wanted;
     return write_frame(session, flag, channel->id, "", writer);
@@ -172,27 +161,23 @@ static int write_channels(struct snitun_session *session, struct writer *writer)
         struct snitun_channel *channel = container_of(queue->next, struct snitun_channel, queued);
         size_t len = channel->new_due ? snitun_frame_new_len(session, &channel->caller)
                                       : snitun_header_len(session);
-        if (writer->room < len) {
+        if (writer->room < len)
             return SNITUN_OK;
-        }
         int error = write_channel(session, channel, writer);
-        if (error) {
+        if (error)
             return error;
-        }
-        if (channel->closing) {
+        if (channel->closing)
             snitun_channel_closed(channel);
-        } else {
+        else
             snitun_control_update(channel);
-        }
     }
     return SNITUN_OK;
 }
 
 long snitun_control(struct snitun_session *session, uint64_t now_ms, uint8_t *out, size_t room)
 {
-    if (session->error) {
+    if (session->error)
         return session->error;
-    }
     struct writer writer = {.at = out, .room = room};
     int error = write_handshake(session, &writer);
     if (!error && session->state == SNITUN_STATE_RUNNING && !session->control.answer_due) {

@@ -51,10 +51,8 @@ const char *snitun_cipher_name(enum snitun_cipher cipher)
 
 int snitun_cipher_by_name(const char *name)
 {
-    for (int i = 0; i < CIPHERS; i++) {
-        if (strcmp(name, cipher_names[i]) == 0) {
+    for (int i = 0; i < CIPHERS; i++)
+        if (strcmp(name, cipher_names[i]) == 0)
             return i;
-        }
-    }
     return -1;
 }

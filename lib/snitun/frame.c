@@ -50,9 +50,8 @@ int snitun_frame_seal(struct snitun_session *session, struct snitun_frame *frame
 
 static uint32_t new_payload_len(const struct snitun_session *session, const struct adit_ip *caller)
 {
-    if (session->version < 2) {
+    if (session->version < 2)
         return 0;
-    }
     return caller->family == 6 ? SNITUN_NEW_IPV6_LEN : SNITUN_NEW_IPV4_LEN;
 }
 
@@ -101,9 +100,8 @@ static struct adit_ip read_caller(const uint8_t *bytes, size_t len)
 {
     struct adit_ip caller = ip_from_bytes(bytes, len);
     static const uint8_t zeros[sizeof caller.bytes];
-    if (memcmp(caller.bytes, zeros, sizeof zeros) == 0) {
+    if (memcmp(caller.bytes, zeros, sizeof zeros) == 0)
         caller.family = 0;
-    }
     return caller;
 }
 
@@ -115,9 +113,8 @@ struct adit_ip snitun_frame_caller(const uint8_t extra[SNITUN_EXTRA_LEN])
 int snitun_frame_caller_v2(const uint8_t *payload, size_t size, struct adit_ip *caller)
 {
     size_t len = payload[0] == '4' ? 4 : payload[0] == '6' ? 16 : 0;
-    if (len == 0 || 1 + len > size) {
+    if (len == 0 || 1 + len > size)
         return SNITUN_E_NEW_ADDRESS;
-    }
     *caller = read_caller(payload + 1, len);
     return SNITUN_OK;
 }

@@ -14,16 +14,14 @@
 /* A unit of wire bytes: in the input when it is there whole, else gathered; NULL until then. */
 static const uint8_t *gather(struct snitun_receiver *receiver, struct cursor *input, size_t len)
 {
-    if (receiver->have == 0 && cursor_left(input) >= len) {
+    if (receiver->have == 0 && cursor_left(input) >= len)
         return cursor_take(input, len);
-    }
     size_t missing = len - receiver->have;
     size_t n = cursor_left(input) < missing ? cursor_left(input) : missing;
     memcpy(receiver->unit + receiver->have, cursor_take(input, n), n);
     receiver->have = (uint8_t)(receiver->have + n);
-    if (receiver->have < len) {
+    if (receiver->have < len)
         return NULL;
-    }
     receiver->have = 0;
     return receiver->unit;
 }
@@ -49,9 +47,8 @@ static int establish(struct snitun_session *session, uint64_t now_ms, struct sni
 static int on_challenge(struct snitun_session *session, uint64_t now_ms,
                         const uint8_t plain[SNITUN_CHALLENGE_LEN], struct snitun_event *event)
 {
-    if (sha256(plain, SNITUN_CHALLENGE_LEN, session->challenge)) {
+    if (sha256(plain, SNITUN_CHALLENGE_LEN, session->challenge))
         return snitun_session_fail(session, SNITUN_E_CRYPTO);
-    }
     session->control.answer_due = true;
     return establish(session, now_ms, event);
 }
@@ -61,15 +58,13 @@ static int on_answer(struct snitun_session *session, uint64_t now_ms,
                      const uint8_t plain[SNITUN_CHALLENGE_LEN], struct snitun_event *event)
 {
     uint8_t expected[SNITUN_CHALLENGE_LEN];
-    if (sha256(session->challenge, SNITUN_CHALLENGE_LEN, expected)) {
+    if (sha256(session->challenge, SNITUN_CHALLENGE_LEN, expected))
         return snitun_session_fail(session, SNITUN_E_CRYPTO);
-    }
     bool right = session->state == SNITUN_STATE_AWAIT_ANSWER &&
                  equal_secret(plain, expected, sizeof expected);
     wipe(expected, sizeof expected);
-    if (!right) {
+    if (!right)
         return snitun_session_fail(session, SNITUN_E_CHALLENGE);
-    }
     return establish(session, now_ms, event);
 }
 
@@ -83,9 +78,8 @@ static int open_channel(struct snitun_session *session, const uint8_t id[SNITUN_
         return SNITUN_OK;
     }
     struct snitun_channel *channel = snitun_channel_new(session, id);
-    if (!channel) {
+    if (!channel)
         return snitun_session_fail(session, SNITUN_E_NO_MEMORY);
-    }
     event->type = SNITUN_OPENED;
     event->channel = channel;
     event->caller = *caller;
@@ -98,25 +92,20 @@ static int on_new(struct snitun_session *session, const struct snitun_frame *fra
 {
     struct snitun_receiver *receiver = &session->receiver;
     bool skip = session->role == SNITUN_SERVER;
-    if (skip) {
+    if (skip)
         session->counters.frames_skipped++;
-    }
     if (session->version >= 2) {
-        if (frame->size != SNITUN_NEW_IPV4_LEN && frame->size != SNITUN_NEW_IPV6_LEN) {
+        if (frame->size != SNITUN_NEW_IPV4_LEN && frame->size != SNITUN_NEW_IPV6_LEN)
             return snitun_session_fail(session, SNITUN_E_NEW_SIZE);
-        }
         memcpy(receiver->new_id, frame->id, sizeof receiver->new_id);
         receiver->expect = SNITUN_EXPECT_NEW;
     }
-    if (skip) {
+    if (skip)
         return SNITUN_OK;
-    }
-    if (snitun_channel_find(session, frame->id)) {
+    if (snitun_channel_find(session, frame->id))
         return snitun_session_fail(session, SNITUN_E_CHANNEL_LIVE);
-    }
-    if (session->version >= 2) {
+    if (session->version >= 2)
         return SNITUN_OK;
-    }
     struct adit_ip caller = snitun_frame_caller(frame->extra);
     return open_channel(session, frame->id, &caller, event);
 }
@@ -128,26 +117,22 @@ static int on_new_payload(struct snitun_session *session, const uint8_t *payload
     size_t size = receiver->payload_left;
     receiver->payload_left = 0;
     receiver->expect = SNITUN_EXPECT_UNIT;
-    if (session->role == SNITUN_SERVER) {
+    if (session->role == SNITUN_SERVER)
         return SNITUN_OK;
-    }
     struct adit_ip caller;
     int error = snitun_frame_caller_v2(payload, size, &caller);
-    if (error) {
+    if (error)
         return snitun_session_fail(session, error);
-    }
     return open_channel(session, receiver->new_id, &caller, event);
 }
 
 static void on_ping(struct snitun_session *session, uint64_t now_ms,
                     const struct snitun_frame *frame, struct snitun_event *event)
 {
-    if (memcmp(frame->extra, "ping", 4) == 0) {
+    if (memcmp(frame->extra, "ping", 4) == 0)
         snitun_control_pong(session, frame->id);
-    } else if (memcmp(frame->extra, "pong", 4) == 0 &&
-               snitun_alive_pong(session, now_ms, frame->id)) {
+    else if (memcmp(frame->extra, "pong", 4) == 0 && snitun_alive_pong(session, now_ms, frame->id))
         event->type = SNITUN_PONG;
-    }
 }
 
 /* DATA, CLOSE, PAUSE and RESUME: frames of an open channel. */
@@ -224,9 +209,8 @@ static void take_payload(struct snitun_session *session, struct cursor *input,
         session->counters.payload_received += n;
     }
     receiver->payload_left -= (uint32_t)n;
-    if (receiver->payload_left == 0) {
+    if (receiver->payload_left == 0)
         receiver->expect = SNITUN_EXPECT_UNIT;
-    }
 }
 
 static int on_unit(struct snitun_session *session, uint64_t now_ms, const uint8_t *plain,
@@ -252,9 +236,8 @@ static int take_unit(struct snitun_session *session, uint64_t now_ms, struct cur
     size_t len =
         receiver->expect == SNITUN_EXPECT_NEW ? receiver->payload_left : SNITUN_FRAME_HEADER_LEN;
     const uint8_t *unit = gather(receiver, input, len + units_overhead(&session->units));
-    if (!unit) {
+    if (!unit)
         return SNITUN_OK;
-    }
     uint8_t plain[SNITUN_FRAME_HEADER_LEN];
     int error = open_unit(session, unit, len, plain);
     return error ? error : on_unit(session, now_ms, plain, event);
@@ -265,21 +248,17 @@ int snitun_receive(struct snitun_session *session, uint64_t now_ms, const uint8_
 {
     *consumed = 0;
     *event = (struct snitun_event){.type = SNITUN_NEED_MORE};
-    if (session->error) {
+    if (session->error)
         return session->error;
-    }
-    if (len > 0) {
+    if (len > 0)
         snitun_progress(session, now_ms);
-    }
     struct cursor input = cursor_over(in, len);
     int error = SNITUN_OK;
-    while (!error && event->type == SNITUN_NEED_MORE && cursor_left(&input) > 0) {
-        if (session->receiver.expect == SNITUN_EXPECT_PAYLOAD) {
+    while (!error && event->type == SNITUN_NEED_MORE && cursor_left(&input) > 0)
+        if (session->receiver.expect == SNITUN_EXPECT_PAYLOAD)
             take_payload(session, &input, event);
-        } else {
+        else
             error = take_unit(session, now_ms, &input, event);
-        }
-    }
     *consumed = len - cursor_left(&input);
     return error;
 }

@@ -27,31 +27,25 @@ static void rotate(struct snitun_schedule *schedule)
 void snitun_schedule_remove(struct snitun_channel *channel)
 {
     struct snitun_schedule *schedule = &channel->session->schedule;
-    if (list_empty(&channel->scheduled)) {
+    if (list_empty(&channel->scheduled))
         return;
-    }
-    if (first(schedule) == channel) {
+    if (first(schedule) == channel)
         schedule->granted = false;
-    }
-    if (schedule->turn == channel) {
+    if (schedule->turn == channel)
         schedule->turn = NULL;
-    }
     list_remove(&channel->scheduled);
-    if (channel->deficit > 0) {
+    if (channel->deficit > 0)
         channel->deficit = 0;
-    }
 }
 
 void snitun_schedule_update(struct snitun_channel *channel)
 {
-    if (channel->ended) {
+    if (channel->ended)
         return; /* its node is in the list of those */
-    }
-    if (!channel->ready || channel->paused || channel->new_due) {
+    if (!channel->ready || channel->paused || channel->new_due)
         snitun_schedule_remove(channel);
-    } else if (list_empty(&channel->scheduled)) {
+    else if (list_empty(&channel->scheduled))
         list_append(&channel->session->schedule.ring, &channel->scheduled);
-    }
 }
 
 bool snitun_schedule_waits(const struct snitun_session *session)
@@ -69,9 +63,8 @@ static struct snitun_channel *next_with_credit(struct snitun_schedule *schedule)
             channel->deficit += (int32_t)schedule->shared;
             schedule->granted = true;
         }
-        if (channel->deficit > 0) {
+        if (channel->deficit > 0)
             return channel;
-        }
         rotate(schedule);
     }
 }
@@ -80,9 +73,8 @@ struct snitun_channel *snitun_turn(struct snitun_session *session, size_t *limit
 {
     struct snitun_schedule *schedule = &session->schedule;
     schedule->turn = NULL;
-    if (!snitun_schedule_waits(session)) {
+    if (!snitun_schedule_waits(session))
         return NULL;
-    }
     schedule->alone = alone(schedule);
     if (schedule->alone) {
         schedule->turn = first(schedule);
@@ -105,31 +97,27 @@ void snitun_session_set_frame_shared(struct snitun_session *session, size_t len)
 /* Nobody waited for a frame of a channel that was alone: it neither earned nor owes. */
 static void charge(struct snitun_schedule *schedule, struct snitun_channel *channel, size_t len)
 {
-    if (schedule->alone) {
+    if (schedule->alone)
         channel->deficit = 0;
-    } else {
+    else
         channel->deficit -= (int32_t)len;
-    }
-    if (channel->deficit <= 0) {
+    if (channel->deficit <= 0)
         rotate(schedule);
-    }
 }
 
 int snitun_data(struct snitun_session *session, struct snitun_channel *channel, size_t len,
                 uint8_t *out)
 {
-    if (session->error) {
+    if (session->error)
         return session->error;
-    }
     struct snitun_schedule *schedule = &session->schedule;
     assert(channel && channel == schedule->turn);
     assert(len >= 1 && len <= schedule->limit);
     struct snitun_frame frame = {.flag = SNITUN_FLAG_DATA, .size = (uint32_t)len};
     memcpy(frame.id, channel->id, sizeof frame.id);
     int error = snitun_frame_seal(session, &frame, 0, out);
-    if (error) {
+    if (error)
         return error;
-    }
     schedule->turn = NULL;
     charge(schedule, channel, len + snitun_header_len(session));
     session->counters.payload_sent += len;

@@ -18,9 +18,8 @@ _Static_assert((int)SNITUN_AES_CBC == (int)UNITS_AES_CBC &&
 struct snitun_context *snitun_context_new(adit_random_fn *random, void *random_arg)
 {
     struct snitun_context *context = calloc(1, sizeof *context);
-    if (!context) {
+    if (!context)
         return NULL;
-    }
     context->random = random;
     context->random_arg = random_arg;
     context->units = units_context_new(random, random_arg);
@@ -33,9 +32,8 @@ struct snitun_context *snitun_context_new(adit_random_fn *random, void *random_a
 
 void snitun_context_free(struct snitun_context *context)
 {
-    if (!context) {
+    if (!context)
         return;
-    }
     free(context->spare);
     units_context_free(context->units);
     free(context);
@@ -50,9 +48,8 @@ struct snitun_session *snitun_session_new(struct snitun_context *context, enum s
     static const struct snitun_options defaults;
     options = options ? options : &defaults;
     struct snitun_session *session = calloc(1, sizeof *session);
-    if (!session) {
+    if (!session)
         return NULL;
-    }
     session->context = context;
     session->role = (uint8_t)role;
     session->version = keys->protocol_version;
@@ -84,9 +81,8 @@ static void wipe_secrets(struct snitun_session *session)
 
 void snitun_session_free(struct snitun_session *session)
 {
-    if (!session) {
+    if (!session)
         return;
-    }
     snitun_channel_free_all(session);
     snitun_control_clear(session);
     wipe_secrets(session);
@@ -121,9 +117,8 @@ int snitun_session_fail_units(struct snitun_session *session, enum units_error e
 int snitun_session_random(struct snitun_session *session, void *buf, size_t len)
 {
     struct snitun_context *context = session->context;
-    if (len > 0 && context->random(context->random_arg, buf, len)) {
+    if (len > 0 && context->random(context->random_arg, buf, len))
         return snitun_session_fail(session, SNITUN_E_RANDOM);
-    }
     return SNITUN_OK;
 }
 

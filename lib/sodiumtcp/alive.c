@@ -48,9 +48,8 @@ void sodiumtcp_alive_pinged(struct sodiumtcp_session *session, uint64_t now_ms)
 
 int sodiumtcp_alive_on_ping(struct sodiumtcp_session *session)
 {
-    if (session->pings.pongs == SODIUMTCP_PONGS_MAX) {
+    if (session->pings.pongs == SODIUMTCP_PONGS_MAX)
         return sodiumtcp_session_fail(session, SODIUMTCP_E_PINGS);
-    }
     session->pings.pongs++;
     return SODIUMTCP_OK;
 }
@@ -58,9 +57,8 @@ int sodiumtcp_alive_on_ping(struct sodiumtcp_session *session)
 int sodiumtcp_alive_on_pong(struct sodiumtcp_session *session, uint64_t now_ms)
 {
     struct sodiumtcp_pings *pings = &session->pings;
-    if (pings->unanswered == 0) {
+    if (pings->unanswered == 0)
         return sodiumtcp_session_fail(session, SODIUMTCP_E_PONG);
-    }
     uint64_t rtt_ms = now_ms - pings->sent_ms[0];
     session->counters.rtt_ms = rtt_ms > UINT32_MAX ? UINT32_MAX : (uint32_t)rtt_ms;
     pings->unanswered--;
@@ -70,12 +68,10 @@ int sodiumtcp_alive_on_pong(struct sodiumtcp_session *session, uint64_t now_ms)
 
 uint64_t sodiumtcp_deadline(const struct sodiumtcp_session *session)
 {
-    if (untimed(session)) {
+    if (untimed(session))
         return UINT64_MAX;
-    }
-    if (opening(session)) {
+    if (opening(session))
         return session->opening_deadline_ms;
-    }
     uint64_t dead_ms = session->heard_ms + session->idle_ms;
     return dead_ms < session->pings.next_ms ? dead_ms : session->pings.next_ms;
 }
@@ -95,12 +91,10 @@ static int schedule_ping(struct sodiumtcp_session *session, uint64_t now_ms)
 static int tick_silence(struct sodiumtcp_session *session, uint64_t now_ms)
 {
     uint64_t dead_ms = session->heard_ms + session->idle_ms;
-    if (now_ms < dead_ms) {
+    if (now_ms < dead_ms)
         return SODIUMTCP_OK;
-    }
-    if (session->asked_again || now_ms - dead_ms <= LATE_MS || session->idle_ms < ANSWER_MS) {
+    if (session->asked_again || now_ms - dead_ms <= LATE_MS || session->idle_ms < ANSWER_MS)
         return sodiumtcp_session_fail(session, SODIUMTCP_E_DEAD);
-    }
     session->asked_again = true;
     session->heard_ms = now_ms - session->idle_ms + ANSWER_MS;
     sodiumtcp_ping(session);
@@ -109,21 +103,18 @@ static int tick_silence(struct sodiumtcp_session *session, uint64_t now_ms)
 
 int sodiumtcp_tick(struct sodiumtcp_session *session, uint64_t now_ms)
 {
-    if (session->error || untimed(session)) {
+    if (session->error || untimed(session))
         return session->error;
-    }
     if (opening(session)) {
         return now_ms < session->opening_deadline_ms
                    ? SODIUMTCP_OK
                    : sodiumtcp_session_fail(session, SODIUMTCP_E_TIMEOUT);
     }
     int error = tick_silence(session, now_ms);
-    if (error || now_ms < session->pings.next_ms) {
+    if (error || now_ms < session->pings.next_ms)
         return error;
-    }
-    if (session->pings.unanswered == SODIUMTCP_PINGS_MAX) {
+    if (session->pings.unanswered == SODIUMTCP_PINGS_MAX)
         return sodiumtcp_session_fail(session, SODIUMTCP_E_PONGS);
-    }
     session->pings.due = true;
     return schedule_ping(session, now_ms);
 }

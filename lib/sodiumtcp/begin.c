@@ -22,16 +22,14 @@ static bool size_allowed(const struct sodiumtcp_item *item)
 
 int sodiumtcp_begin_check(const struct sodiumtcp_item *item)
 {
-    if ((unsigned)item->kind > SODIUMTCP_STREAM || (unsigned)item->exists > SODIUMTCP_SKIP) {
+    if ((unsigned)item->kind > SODIUMTCP_STREAM || (unsigned)item->exists > SODIUMTCP_SKIP)
         return SODIUMTCP_E_FIELD;
-    }
     bool asks = item->exists != SODIUMTCP_REPLACE;
     bool mode = item->mode <= (item->has_mode ? MODE_BITS : 0);
     bool mtime =
         item->has_mtime ? item->mtime_ns < NANOSECONDS : item->mtime_s == 0 && item->mtime_ns == 0;
-    if (!size_allowed(item) || !mode || !mtime || (asks && item->kind != SODIUMTCP_FILE)) {
+    if (!size_allowed(item) || !mode || !mtime || (asks && item->kind != SODIUMTCP_FILE))
         return SODIUMTCP_E_FIELD;
-    }
     int count = sodiumtcp_name_count(&item->name);
     return count < 0 || (count == 0 && item->kind != SODIUMTCP_STREAM) ? SODIUMTCP_E_NAME
                                                                        : SODIUMTCP_OK;
@@ -49,9 +47,8 @@ size_t sodiumtcp_begin_write(uint32_t number, const struct sodiumtcp_item *item,
     store_u32(out + 24, item->mtime_ns);
     store_u16(out + 28, item->mode);
     out[30] = (uint8_t)sodiumtcp_name_count(&item->name);
-    if (item->name.len > 0) {
+    if (item->name.len > 0)
         memcpy(out + SODIUMTCP_BEGIN_LEN, item->name.bytes, item->name.len);
-    }
     return SODIUMTCP_BEGIN_LEN + item->name.len;
 }
 
@@ -74,12 +71,10 @@ int sodiumtcp_begin_read(const uint8_t *body, size_t len, uint32_t *number,
     item->has_mtime = flags & FLAG_MTIME;
     item->name.len = cursor_left(&cursor);
     item->name.bytes = cursor_take(&cursor, item->name.len);
-    if (zero != 0 || flags & ~(FLAG_MODE | FLAG_MTIME)) {
+    if (zero != 0 || flags & ~(FLAG_MODE | FLAG_MTIME))
         return SODIUMTCP_E_FIELD;
-    }
     int error = sodiumtcp_begin_check(item);
-    if (!error && sodiumtcp_name_count(&item->name) != name_count) {
+    if (!error && sodiumtcp_name_count(&item->name) != name_count)
         error = SODIUMTCP_E_NAME;
-    }
     return error;
 }

@@ -7,9 +7,8 @@ int sodiumtcp_box_seal(const uint8_t *plain, size_t len, const uint8_t *public_k
 {
     uint8_t nonce[crypto_box_NONCEBYTES];
     crypto_generichash_state hash;
-    if (crypto_scalarmult_base(out, ephemeral_secret) != 0) {
+    if (crypto_scalarmult_base(out, ephemeral_secret) != 0)
         return -1;
-    }
     crypto_generichash_init(&hash, NULL, 0, sizeof nonce);
     crypto_generichash_update(&hash, out, crypto_box_PUBLICKEYBYTES);
     crypto_generichash_update(&hash, public_key, crypto_box_PUBLICKEYBYTES);

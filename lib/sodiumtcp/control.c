@@ -20,12 +20,10 @@ static bool finished_due(const struct sodiumtcp_session *session)
 
 bool sodiumtcp_wants_to_send(const struct sodiumtcp_session *session)
 {
-    if (session->error) {
+    if (session->error)
         return false;
-    }
-    if (opening_waits(session)) {
+    if (opening_waits(session))
         return true;
-    }
     return sodiumtcp_session_may_seal(session) &&
            (session->pings.pongs > 0 || session->pings.due || session->blocks.due > 0 ||
             session->padding_due > 0 || sodiumtcp_files_credit_due(session) ||
@@ -39,9 +37,8 @@ static size_t write_opening(struct sodiumtcp_session *session, uint8_t *out)
     size_t len = opening->wire_len;
     memcpy(out, opening->wire, len);
     opening->wire_len = 0;
-    if (session->state == SODIUMTCP_STATE_FILES) {
+    if (session->state == SODIUMTCP_STATE_FILES)
         sodiumtcp_session_opened(session);
-    }
     return len;
 }
 
@@ -76,9 +73,8 @@ static long write_padding(struct sodiumtcp_session *session, uint8_t *out)
     static const uint8_t zeros[SODIUMTCP_PADDING_MAX];
     size_t len = 0;
     int error = sodiumtcp_session_padding(session, &len);
-    if (error) {
+    if (error)
         return error;
-    }
     session->padding_due--;
     return (long)sodiumtcp_pdu_seal(session, SODIUMTCP_PDU_PADDING, zeros, len, out);
 }
@@ -88,12 +84,10 @@ static long write_one(struct sodiumtcp_session *session, uint64_t now_ms,
                       struct sodiumtcp_wall wall, uint8_t *out)
 {
     uint8_t answer[SODIUMTCP_PUBLIC_ACK_LEN];
-    if (opening_waits(session)) {
+    if (opening_waits(session))
         return (long)write_opening(session, out);
-    }
-    if (!sodiumtcp_session_may_seal(session)) {
+    if (!sodiumtcp_session_may_seal(session))
         return 0;
-    }
     if (session->pings.pongs > 0) {
         session->pings.pongs--;
         return (long)write_ping(session, SODIUMTCP_PDU_PONG, wall, out);
@@ -102,15 +96,12 @@ static long write_one(struct sodiumtcp_session *session, uint64_t now_ms,
         sodiumtcp_alive_pinged(session, now_ms);
         return (long)write_ping(session, SODIUMTCP_PDU_PING, wall, out);
     }
-    if (sodiumtcp_public_answer(session, answer)) {
+    if (sodiumtcp_public_answer(session, answer))
         return (long)sodiumtcp_pdu_seal(session, SODIUMTCP_PDU_DATA, answer, sizeof answer, out);
-    }
-    if (sodiumtcp_files_credit_due(session)) {
+    if (sodiumtcp_files_credit_due(session))
         return (long)write_credit(session, out);
-    }
-    if (finished_due(session)) {
+    if (finished_due(session))
         return (long)write_finished(session, out);
-    }
     return session->padding_due > 0 ? write_padding(session, out) : 0;
 }
 
@@ -118,14 +109,12 @@ long sodiumtcp_control(struct sodiumtcp_session *session, uint64_t now_ms,
                        struct sodiumtcp_wall wall, uint8_t *out, size_t room)
 {
     size_t written = 0;
-    if (session->error) {
+    if (session->error)
         return session->error;
-    }
     while (room - written >= SODIUMTCP_CONTROL_ROOM) {
         long len = write_one(session, now_ms, wall, out + written);
-        if (len <= 0) {
+        if (len <= 0)
             return len < 0 ? len : (long)written;
-        }
         written += (size_t)len;
     }
     return (long)written;

@@ -21,9 +21,8 @@ static int draw(struct sodiumtcp_session *session, uint8_t *body, uint8_t *secre
                 ? error
                 : sodiumtcp_session_random(session, body + HEADER_AT, SODIUMTCP_STREAM_HEADER_LEN);
     error = error ? error : sodiumtcp_session_padding(session, padding);
-    if (!error && crypto_scalarmult_base(body, secret) != 0) {
+    if (!error && crypto_scalarmult_base(body, secret) != 0)
         error = sodiumtcp_session_fail(session, SODIUMTCP_E_KEY);
-    }
     return error;
 }
 
@@ -36,9 +35,8 @@ static int derive(struct sodiumtcp_session *session, const uint8_t *secret,
     const uint8_t *own = opening->own.public_key;
     const uint8_t *peer = opening->peer_public_key;
     uint8_t shared[crypto_scalarmult_BYTES];
-    if (crypto_scalarmult(shared, secret, their_key) != 0) {
+    if (crypto_scalarmult(shared, secret, their_key) != 0)
         return sodiumtcp_session_fail(session, SODIUMTCP_E_KEY);
-    }
     crypto_generichash_state hash;
     crypto_generichash_init(&hash, NULL, 0, 2 * SODIUMTCP_KEY_LEN);
     crypto_generichash_update(&hash, label, sizeof label);
@@ -66,9 +64,8 @@ static int enter_files(struct sodiumtcp_session *session, uint8_t keys[2 * SODIU
     sodiumtcp_pdu_stream(session->server ? &session->push : &session->pull, to_client_header,
                          keys + SODIUMTCP_KEY_LEN);
     session->items = calloc(1, sizeof *session->items);
-    if (!session->items) {
+    if (!session->items)
         return sodiumtcp_session_fail(session, SODIUMTCP_E_NO_MEMORY);
-    }
     session->state = SODIUMTCP_STATE_FILES;
     session->unpadded = SODIUMTCP_PADDED_PDUS;
     sodiumtcp_handshake_ready(session, event);
@@ -81,9 +78,8 @@ int sodiumtcp_exchange_ask(struct sodiumtcp_session *session)
     uint8_t body[SODIUMTCP_KEY_CLIENT_LEN + SODIUMTCP_PADDING_MAX] = {0};
     size_t padding = 0;
     int error = draw(session, body, opening->ephemeral_secret, &padding);
-    if (error) {
+    if (error)
         return error;
-    }
     store_u16(body + VERSION_AT, VERSION);
     store_u16(body + OPTIONS_AT, session->zstd ? OPTION_ZSTD : 0);
     memcpy(opening->key_client, body, SODIUMTCP_KEY_CLIENT_LEN);
@@ -98,13 +94,11 @@ static int read_choice(struct sodiumtcp_session *session)
 {
     struct cursor cursor =
         cursor_over(session->opening->key_client + VERSION_AT, OPTIONS_AT + 2 - VERSION_AT);
-    if (cursor_u16(&cursor) != VERSION) {
+    if (cursor_u16(&cursor) != VERSION)
         return sodiumtcp_session_fail(session, SODIUMTCP_E_VERSION);
-    }
     uint16_t options = cursor_u16(&cursor);
-    if (options & ~(session->zstd ? OPTION_ZSTD : 0)) {
+    if (options & ~(session->zstd ? OPTION_ZSTD : 0))
         return sodiumtcp_session_fail(session, SODIUMTCP_E_OPTION);
-    }
     session->zstd = options & OPTION_ZSTD;
     return SODIUMTCP_OK;
 }
@@ -119,15 +113,13 @@ int sodiumtcp_exchange_on_ask(struct sodiumtcp_session *session, const uint8_t *
     memcpy(opening->key_client, body, SODIUMTCP_KEY_CLIENT_LEN);
     int error = read_choice(session);
     error = error ? error : draw(session, answer, opening->ephemeral_secret, &padding);
-    if (error) {
+    if (error)
         return error;
-    }
     store_u64(answer + CREDIT_AT, session->window);
     session->credit = session->window;
     error = derive(session, opening->ephemeral_secret, opening->key_client, answer, keys);
-    if (error) {
+    if (error)
         return error;
-    }
     opening->wire_len = sodiumtcp_pdu_seal(session, SODIUMTCP_PDU_KEY_SERVER, answer,
                                            SODIUMTCP_KEY_SERVER_LEN + padding, opening->wire);
     error = enter_files(session, keys, answer, event);
@@ -141,14 +133,12 @@ int sodiumtcp_exchange_on_answer(struct sodiumtcp_session *session, const uint8_
     uint8_t keys[2 * SODIUMTCP_KEY_LEN];
     struct cursor cursor = cursor_over(body + CREDIT_AT, sizeof session->credit);
     session->credit = cursor_u64(&cursor);
-    if (session->credit < SODIUMTCP_WINDOW_MIN || session->credit > SODIUMTCP_WINDOW_MAX) {
+    if (session->credit < SODIUMTCP_WINDOW_MIN || session->credit > SODIUMTCP_WINDOW_MAX)
         return sodiumtcp_session_fail(session, SODIUMTCP_E_CREDIT);
-    }
     int error = derive(session, session->opening->ephemeral_secret, body, body, keys);
     error = error ? error : enter_files(session, keys, body, event);
     sodium_memzero(keys, sizeof keys);
-    if (!error) {
+    if (!error)
         sodiumtcp_session_opened(session);
-    }
     return error;
 }

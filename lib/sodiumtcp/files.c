@@ -40,12 +40,10 @@ static int on_block(struct sodiumtcp_session *session, struct cursor *cursor, bo
     }
     event->len = cursor_left(cursor);
     event->data = cursor_take(cursor, event->len);
-    if (zstd && (plain_len > SODIUMTCP_ZSTD_PLAIN_MAX || event->len >= plain_len)) {
+    if (zstd && (plain_len > SODIUMTCP_ZSTD_PLAIN_MAX || event->len >= plain_len))
         return SODIUMTCP_E_FIELD;
-    }
-    if (plain_len > session->credit - session->moved) {
+    if (plain_len > session->credit - session->moved)
         return SODIUMTCP_E_CREDIT;
-    }
     int error = sodiumtcp_items_data(session->items, plain_len);
     if (!error) {
         session->moved += plain_len;
@@ -62,9 +60,8 @@ static int on_end(struct sodiumtcp_session *session, struct cursor *cursor,
     event->status = cursor_u8(cursor);
     event->length = cursor_u64(cursor);
     event->hash = cursor_take(cursor, SODIUMTCP_HASH_LEN);
-    if (!hash_meant(event->hash, event->status == SODIUMTCP_COMPLETE_HASHED)) {
+    if (!hash_meant(event->hash, event->status == SODIUMTCP_COMPLETE_HASHED))
         return SODIUMTCP_E_FIELD;
-    }
     return sodiumtcp_items_end(session->items, event->number, event->status, event->length);
 }
 
@@ -86,9 +83,8 @@ static int on_offer(struct sodiumtcp_session *session, struct cursor *cursor,
     event->verdict = cursor_u8(cursor);
     event->length = cursor_u64(cursor);
     event->hash = cursor_take(cursor, SODIUMTCP_HASH_LEN);
-    if (!hash_meant(event->hash, event->verdict == SODIUMTCP_PART_THERE)) {
+    if (!hash_meant(event->hash, event->verdict == SODIUMTCP_PART_THERE))
         return SODIUMTCP_E_FIELD;
-    }
     return sodiumtcp_items_offer(session->items, event->number, event->verdict, event->length);
 }
 
@@ -105,9 +101,8 @@ static int on_ack(struct sodiumtcp_session *session, struct cursor *cursor,
 static int on_credit(struct sodiumtcp_session *session, struct cursor *cursor)
 {
     uint64_t limit = cursor_u64(cursor);
-    if (limit <= session->credit || limit > SODIUMTCP_SIZE_MAX) {
+    if (limit <= session->credit || limit > SODIUMTCP_SIZE_MAX)
         return SODIUMTCP_E_CREDIT;
-    }
     session->credit = limit;
     return SODIUMTCP_OK;
 }

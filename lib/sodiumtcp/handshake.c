@@ -29,12 +29,10 @@ static int seal(struct sodiumtcp_session *session, const uint8_t *plain, size_t 
     struct sodiumtcp_opening *opening = session->opening;
     uint8_t ephemeral[SODIUMTCP_KEY_LEN];
     int error = sodiumtcp_session_random(session, ephemeral, sizeof ephemeral);
-    if (!error && sodiumtcp_box_seal(plain, len, public_key, ephemeral, opening->wire) != 0) {
+    if (!error && sodiumtcp_box_seal(plain, len, public_key, ephemeral, opening->wire) != 0)
         error = sodiumtcp_session_fail(session, SODIUMTCP_E_KEY);
-    }
-    if (!error) {
+    if (!error)
         opening->wire_len = len + crypto_box_SEALBYTES;
-    }
     sodium_memzero(ephemeral, sizeof ephemeral);
     return error;
 }
@@ -48,16 +46,13 @@ static int open_sealed(struct sodiumtcp_session *session, const uint8_t *wire, u
     uint32_t got_len = 0;
     if (crypto_box_seal_open(plain, wire,
                              SODIUMTCP_HEADER_LEN + body_len + (uint32_t)crypto_box_SEALBYTES,
-                             own->public_key, own->secret_key) != 0) {
+                             own->public_key, own->secret_key) != 0)
         return sodiumtcp_session_fail(session, SODIUMTCP_E_SEALED);
-    }
     int error = sodiumtcp_pdu_read_header(plain, &got_type, &got_len);
-    if (!error && got_type != type) {
+    if (!error && got_type != type)
         error = SODIUMTCP_E_TYPE;
-    }
-    if (!error && got_len != body_len) {
+    if (!error && got_len != body_len)
         error = SODIUMTCP_E_SIZE;
-    }
     return error ? sodiumtcp_session_fail(session, error) : SODIUMTCP_OK;
 }
 
@@ -92,15 +87,13 @@ static int draw_client_keys(struct sodiumtcp_session *session,
     error =
         error ? error
               : sodiumtcp_session_random(session, opening->own_header, SODIUMTCP_STREAM_HEADER_LEN);
-    if (error) {
+    if (error)
         return error;
-    }
     if (crypto_scalarmult_base(opening->own.public_key, opening->own.secret_key) != 0 ||
         crypto_kx_client_session_keys(opening->to_client_key, opening->to_server_key,
                                       opening->own.public_key, opening->own.secret_key,
-                                      server_public_key) != 0) {
+                                      server_public_key) != 0)
         return sodiumtcp_session_fail(session, SODIUMTCP_E_KEY);
-    }
     return SODIUMTCP_OK;
 }
 
@@ -111,13 +104,11 @@ int sodiumtcp_handshake_auth(struct sodiumtcp_session *session,
     const struct sodiumtcp_opening *opening = session->opening;
     size_t login_len = strlen(login);
     size_t passphrase_len = strlen(passphrase);
-    if (login_len > SODIUMTCP_CREDENTIAL_MAX || passphrase_len > SODIUMTCP_CREDENTIAL_MAX) {
+    if (login_len > SODIUMTCP_CREDENTIAL_MAX || passphrase_len > SODIUMTCP_CREDENTIAL_MAX)
         return sodiumtcp_session_fail(session, SODIUMTCP_E_CREDENTIAL);
-    }
     int error = draw_client_keys(session, server_public_key);
-    if (error) {
+    if (error)
         return error;
-    }
     uint8_t plain[AUTH_PLAIN_LEN] = {0};
     sodiumtcp_pdu_header(plain, SODIUMTCP_PDU_CLIENT_AUTH, SODIUMTCP_AUTH_LEN);
     store_u32(plain + SODIUMTCP_HEADER_LEN, VERSION);
@@ -138,16 +129,14 @@ int sodiumtcp_handshake_on_helo(struct sodiumtcp_session *session, uint64_t now_
     struct sodiumtcp_opening *opening = session->opening;
     uint8_t plain[HELO_PLAIN_LEN];
     int error = open_sealed(session, wire, plain, SODIUMTCP_PDU_SERVER_HELO, SODIUMTCP_HELO_LEN);
-    if (error) {
+    if (error)
         return error;
-    }
     struct cursor cursor = cursor_over(plain + SODIUMTCP_HEADER_LEN, SODIUMTCP_HELO_LEN);
     uint8_t expected[SODIUMTCP_NONCE_LEN];
     memcpy(expected, opening->nonce, sizeof expected);
     sodium_increment(expected, sizeof expected);
-    if (sodium_memcmp(cursor_take(&cursor, sizeof expected), expected, sizeof expected) != 0) {
+    if (sodium_memcmp(cursor_take(&cursor, sizeof expected), expected, sizeof expected) != 0)
         return sodiumtcp_session_fail(session, SODIUMTCP_E_NONCE);
-    }
     memcpy(opening->peer_header, cursor_take(&cursor, SODIUMTCP_STREAM_HEADER_LEN),
            SODIUMTCP_STREAM_HEADER_LEN);
     const char *message = (const char *)cursor_take(&cursor, SODIUMTCP_MESSAGE_LEN);
@@ -156,9 +145,8 @@ int sodiumtcp_handshake_on_helo(struct sodiumtcp_session *session, uint64_t now_
     start_streams(session);
     sodiumtcp_alive_start(session, now_ms);
     session->zstd = session->zstd && offer.zstd;
-    if (session->offers && offer.made) {
+    if (session->offers && offer.made)
         return sodiumtcp_exchange_ask(session);
-    }
     session->state = SODIUMTCP_STATE_PUBLIC;
     sodiumtcp_session_opened(session);
     sodiumtcp_handshake_ready(session, event);
@@ -177,9 +165,8 @@ static void copy_text(char out[SODIUMTCP_CREDENTIAL_MAX + 1], const uint8_t *fie
 static int read_auth(struct sodiumtcp_opening *opening, const uint8_t body[SODIUMTCP_AUTH_LEN])
 {
     struct cursor cursor = cursor_over(body, SODIUMTCP_AUTH_LEN);
-    if (cursor_u32(&cursor) != VERSION) {
+    if (cursor_u32(&cursor) != VERSION)
         return SODIUMTCP_E_VERSION;
-    }
     memcpy(opening->nonce, cursor_take(&cursor, SODIUMTCP_NONCE_LEN), SODIUMTCP_NONCE_LEN);
     memcpy(opening->peer_header, cursor_take(&cursor, SODIUMTCP_STREAM_HEADER_LEN),
            SODIUMTCP_STREAM_HEADER_LEN);
@@ -189,9 +176,8 @@ static int read_auth(struct sodiumtcp_opening *opening, const uint8_t body[SODIU
     copy_text(opening->login.passphrase, cursor_take(&cursor, SODIUMTCP_CREDENTIAL_MAX));
     if (crypto_kx_server_session_keys(opening->to_server_key, opening->to_client_key,
                                       opening->own.public_key, opening->own.secret_key,
-                                      opening->peer_public_key) != 0) {
+                                      opening->peer_public_key) != 0)
         return SODIUMTCP_E_KEY;
-    }
     return SODIUMTCP_OK;
 }
 
@@ -206,9 +192,8 @@ int sodiumtcp_handshake_on_auth(struct sodiumtcp_session *session, const uint8_t
         error = error ? sodiumtcp_session_fail(session, error) : SODIUMTCP_OK;
     }
     sodium_memzero(plain, sizeof plain);
-    if (error) {
+    if (error)
         return error;
-    }
     sodium_memzero(opening->own.secret_key, sizeof opening->own.secret_key);
     session->state = SODIUMTCP_STATE_DECIDE;
     event->type = SODIUMTCP_LOGIN;
@@ -219,16 +204,13 @@ int sodiumtcp_handshake_on_auth(struct sodiumtcp_session *session, const uint8_t
 int sodiumtcp_accept(struct sodiumtcp_session *session, const char *text, uint64_t now_ms)
 {
     struct sodiumtcp_opening *opening = session->opening;
-    if (session->error) {
+    if (session->error)
         return session->error;
-    }
-    if (session->state != SODIUMTCP_STATE_DECIDE || strlen(text) > SODIUMTCP_TEXT_MAX) {
+    if (session->state != SODIUMTCP_STATE_DECIDE || strlen(text) > SODIUMTCP_TEXT_MAX)
         return SODIUMTCP_E_CALL;
-    }
     int error = sodiumtcp_session_random(session, opening->own_header, sizeof opening->own_header);
-    if (error) {
+    if (error)
         return error;
-    }
     uint8_t plain[HELO_PLAIN_LEN] = {0};
     sodiumtcp_pdu_header(plain, SODIUMTCP_PDU_SERVER_HELO, SODIUMTCP_HELO_LEN);
     uint8_t *at = plain + SODIUMTCP_HEADER_LEN;
@@ -237,9 +219,8 @@ int sodiumtcp_accept(struct sodiumtcp_session *session, const char *text, uint64
     append(&at, opening->own_header, sizeof opening->own_header);
     sodiumtcp_offer_write((char *)at, text, session->offers, session->zstd);
     error = seal(session, plain, sizeof plain, opening->peer_public_key);
-    if (error) {
+    if (error)
         return error;
-    }
     sodium_memzero(&opening->login, sizeof opening->login);
     start_streams(session);
     sodiumtcp_alive_start(session, now_ms);
@@ -249,7 +230,6 @@ int sodiumtcp_accept(struct sodiumtcp_session *session, const char *text, uint64
 
 void sodiumtcp_refuse(struct sodiumtcp_session *session)
 {
-    if (!session->error) {
+    if (!session->error)
         sodiumtcp_session_fail(session, SODIUMTCP_E_LOGIN);
-    }
 }

@@ -15,15 +15,13 @@ int sodiumtcp_name_count(const struct sodiumtcp_name *name)
 {
     struct cursor cursor = cursor_over(name->bytes, name->len);
     int count = 0;
-    if (name->len > SODIUMTCP_NAME_MAX) {
+    if (name->len > SODIUMTCP_NAME_MAX)
         return SODIUMTCP_E_NAME;
-    }
     while (cursor_left(&cursor) > 0) {
         uint8_t len = cursor_u8(&cursor);
         const uint8_t *bytes = cursor_take(&cursor, len);
-        if (cursor.failed || !component_allowed(bytes, len) || ++count > SODIUMTCP_NAME_DEPTH_MAX) {
+        if (cursor.failed || !component_allowed(bytes, len) || ++count > SODIUMTCP_NAME_DEPTH_MAX)
             return SODIUMTCP_E_NAME;
-        }
     }
     return count;
 }
@@ -31,22 +29,19 @@ int sodiumtcp_name_count(const struct sodiumtcp_name *name)
 long sodiumtcp_name_from_path(const char *path, uint8_t *out)
 {
     size_t len = 0;
-    if (*path == '\0') {
+    if (*path == '\0')
         return 0;
-    }
     for (;;) {
         size_t component = strcspn(path, "/");
         if (!component_allowed((const uint8_t *)path, component) ||
-            len + 1 + component > SODIUMTCP_NAME_MAX) {
+            len + 1 + component > SODIUMTCP_NAME_MAX)
             return SODIUMTCP_E_NAME;
-        }
         out[len] = (uint8_t)component;
         memcpy(out + len + 1, path, component);
         len += 1 + component;
         path += component;
-        if (*path == '\0') {
+        if (*path == '\0')
             break;
-        }
         path++;
     }
     struct sodiumtcp_name name = {out, len};

@@ -16,11 +16,9 @@ static bool is(const char *word, size_t len, const char *expected)
 
 static bool well_formed(const char *word, size_t len)
 {
-    for (size_t i = 0; i < len; i++) {
-        if (word[i] < 0x21 || word[i] > 0x7e) {
+    for (size_t i = 0; i < len; i++)
+        if (word[i] < 0x21 || word[i] > 0x7e)
             return false;
-        }
-    }
     return len > 0;
 }
 
@@ -30,16 +28,14 @@ struct sodiumtcp_offer sodiumtcp_offer_read(const char message[SODIUMTCP_MESSAGE
     struct sodiumtcp_offer offer = none;
     const char *end = message + SODIUMTCP_MESSAGE_LEN;
     const char *word = memchr(message, '\0', SODIUMTCP_MESSAGE_LEN);
-    if (!word || !memchr(word + 1, '\0', (size_t)(end - word - 1))) {
+    if (!word || !memchr(word + 1, '\0', (size_t)(end - word - 1)))
         return none;
-    }
     char separator;
     do {
         word++;
         size_t len = strcspn(word, " ");
-        if (!well_formed(word, len) || (!offer.made && !is(word, len, version_word))) {
+        if (!well_formed(word, len) || (!offer.made && !is(word, len, version_word)))
             return none;
-        }
         offer.made = true;
         offer.zstd = offer.zstd || is(word, len, zstd_word);
         word += len;
@@ -53,9 +49,8 @@ void sodiumtcp_offer_write(char message[SODIUMTCP_MESSAGE_LEN], const char *text
 {
     size_t len = strlen(text);
     memcpy(message, text, len);
-    if (!made) {
+    if (!made)
         return;
-    }
     char *at = message + len + 1;
     memcpy(at, version_word, sizeof version_word);
     if (zstd) {

@@ -65,19 +65,16 @@ int sodiumtcp_pdu_read_header(const uint8_t header[SODIUMTCP_HEADER_LEN], uint32
 
 int sodiumtcp_pdu_check(const struct sodiumtcp_session *session, uint32_t type, uint32_t body_len)
 {
-    if (type >= sizeof rules / sizeof *rules) {
+    if (type >= sizeof rules / sizeof *rules)
         return SODIUMTCP_E_TYPE;
-    }
     const struct rule *rule = &rules[type];
     unsigned side = session->server ? FROM_CLIENT : FROM_SERVER;
     if (!(rule->from & side) || !(rule->states & 1U << session->state) ||
         (type == SODIUMTCP_PDU_KEY_CLIENT && !session->offers) ||
-        (type == SODIUMTCP_PDU_BLOCK_ZSTD && !session->zstd)) {
+        (type == SODIUMTCP_PDU_BLOCK_ZSTD && !session->zstd))
         return SODIUMTCP_E_TYPE;
-    }
-    if (body_len < rule->least || body_len > rule->most) {
+    if (body_len < rule->least || body_len > rule->most)
         return SODIUMTCP_E_SIZE;
-    }
     bool answer = type == SODIUMTCP_PDU_DATA && !session->server;
     return answer && body_len != SODIUMTCP_PUBLIC_ACK_LEN ? SODIUMTCP_E_SIZE : SODIUMTCP_OK;
 }
@@ -112,11 +109,9 @@ int sodiumtcp_pdu_open(struct sodiumtcp_session *session, const uint8_t *wire, s
 {
     unsigned char tag = 0;
     if (crypto_secretstream_xchacha20poly1305_pull(&session->pull, plain, NULL, &tag, wire,
-                                                   wire_len, NULL, 0) != 0) {
+                                                   wire_len, NULL, 0) != 0)
         return sodiumtcp_session_fail(session, SODIUMTCP_E_AUTHENTICATION);
-    }
-    if (tag != crypto_secretstream_xchacha20poly1305_TAG_MESSAGE) {
+    if (tag != crypto_secretstream_xchacha20poly1305_TAG_MESSAGE)
         return sodiumtcp_session_fail(session, SODIUMTCP_E_TAG);
-    }
     return SODIUMTCP_OK;
 }

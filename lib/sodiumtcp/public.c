@@ -47,24 +47,21 @@ void sodiumtcp_public_written(struct sodiumtcp_session *session, size_t n)
     session->written += n;
     while (blocks->due < blocks->count) {
         uint32_t len = blocks->lens[(blocks->first + blocks->due) % SODIUMTCP_BLOCKS_MAX];
-        if (session->written < len) {
+        if (session->written < len)
             break;
-        }
         session->written -= len;
         blocks->due++;
     }
-    if (blocks->due == blocks->count) {
+    if (blocks->due == blocks->count)
         session->written = 0; /* more than there was */
-    }
 }
 
 bool sodiumtcp_public_answer(struct sodiumtcp_session *session,
                              uint8_t out[SODIUMTCP_PUBLIC_ACK_LEN])
 {
     struct sodiumtcp_blocks *blocks = &session->blocks;
-    if (!session->server || blocks->due == 0) {
+    if (!session->server || blocks->due == 0)
         return false;
-    }
     blocks->due--;
     answer_text(out, pop(blocks));
     return true;
@@ -83,14 +80,12 @@ int sodiumtcp_public_on_answer(struct sodiumtcp_session *session, const uint8_t 
 {
     struct sodiumtcp_blocks *blocks = &session->blocks;
     uint8_t expected[SODIUMTCP_PUBLIC_ACK_LEN];
-    if (blocks->count == 0) {
+    if (blocks->count == 0)
         return sodiumtcp_session_fail(session, SODIUMTCP_E_ANSWER);
-    }
     uint32_t len = pop(blocks);
     answer_text(expected, len);
-    if (memcmp(body, expected, strlen((const char *)expected) + 1) != 0) {
+    if (memcmp(body, expected, strlen((const char *)expected) + 1) != 0)
         return sodiumtcp_session_fail(session, SODIUMTCP_E_ANSWER);
-    }
     event->type = SODIUMTCP_ANSWERED;
     event->length = len;
     return SODIUMTCP_OK;

@@ -54,19 +54,15 @@ static int on_header(struct sodiumtcp_session *session, const uint8_t *wire,
 {
     uint8_t header[SODIUMTCP_HEADER_LEN];
     int error = sodiumtcp_pdu_open(session, wire, SODIUMTCP_HEADER_WIRE_LEN, header);
-    if (error) {
+    if (error)
         return error;
-    }
     error = sodiumtcp_pdu_read_header(header, &session->body_type, &session->body_len);
     error = error ? error : sodiumtcp_pdu_check(session, session->body_type, session->body_len);
-    if (error) {
+    if (error)
         return sodiumtcp_session_fail(session, error);
-    }
     session->body_expected = true;
-    if (session->state == SODIUMTCP_STATE_CHOICE &&
-        session->body_type != SODIUMTCP_PDU_KEY_CLIENT) {
+    if (session->state == SODIUMTCP_STATE_CHOICE && session->body_type != SODIUMTCP_PDU_KEY_CLIENT)
         choose_public(session, event);
-    }
     return SODIUMTCP_OK;
 }
 
@@ -83,16 +79,14 @@ static int on_body(struct sodiumtcp_session *session, uint64_t now_ms, uint8_t *
     bool elsewhere = lent.bytes && carries_data(type) && len <= lent.room;
     uint8_t *body = elsewhere ? lent.bytes : wire + 1;
     int error = sodiumtcp_pdu_open(session, wire, len + SODIUMTCP_MESSAGE_OVERHEAD, body);
-    if (error) {
+    if (error)
         return error;
-    }
     session->body_expected = false;
     session->counters.pdus_received++;
     switch (type) {
     case SODIUMTCP_PDU_DATA:
-        if (!session->server) {
+        if (!session->server)
             return sodiumtcp_public_on_answer(session, body, event);
-        }
         sodiumtcp_public_on_data(session, body, len, event);
         return SODIUMTCP_OK;
     case SODIUMTCP_PDU_PING:
@@ -129,12 +123,10 @@ int sodiumtcp_receive(struct sodiumtcp_session *session, uint64_t now_ms, uint8_
     struct lent lent = {into, into_room};
     *consumed = 0;
     *event = (struct sodiumtcp_event){.type = SODIUMTCP_NEED_MORE};
-    if (session->error) {
+    if (session->error)
         return session->error;
-    }
-    if (len > 0) {
+    if (len > 0)
         sodiumtcp_progress(session, now_ms);
-    }
     int error = SODIUMTCP_OK;
     while (!error && event->type == SODIUMTCP_NEED_MORE) {
         if (session->state == SODIUMTCP_STATE_OVER) {
@@ -147,9 +139,8 @@ int sodiumtcp_receive(struct sodiumtcp_session *session, uint64_t now_ms, uint8_
             break;
         }
         event->need = unit_len(session);
-        if (len - *consumed < event->need) {
+        if (len - *consumed < event->need)
             break;
-        }
         uint8_t *unit = in + *consumed;
         *consumed += event->need;
         error = on_unit(session, now_ms, unit, lent, event);
@@ -159,14 +150,12 @@ int sodiumtcp_receive(struct sodiumtcp_session *session, uint64_t now_ms, uint8_
 
 int sodiumtcp_end_of_input(struct sodiumtcp_session *session, size_t unread)
 {
-    if (session->error || session->state == SODIUMTCP_STATE_OVER) {
+    if (session->error || session->state == SODIUMTCP_STATE_OVER)
         return session->error;
-    }
     bool public_mode =
         session->state == SODIUMTCP_STATE_PUBLIC || session->state == SODIUMTCP_STATE_CHOICE;
     bool unanswered = !session->server && session->blocks.count > 0;
-    if (!public_mode || session->body_expected || unread > 0 || unanswered) {
+    if (!public_mode || session->body_expected || unread > 0 || unanswered)
         return sodiumtcp_session_fail(session, SODIUMTCP_E_TRUNCATED);
-    }
     return SODIUMTCP_OK;
 }

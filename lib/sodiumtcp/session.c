@@ -10,9 +10,8 @@
 
 struct sodiumtcp_context *sodiumtcp_context_new(adit_random_fn *random, void *random_arg)
 {
-    if (sodium_init() < 0) {
+    if (sodium_init() < 0)
         return NULL;
-    }
     struct sodiumtcp_context *context = calloc(1, sizeof *context);
     if (context) {
         context->random = random;
@@ -75,9 +74,8 @@ int sodiumtcp_client_new(struct sodiumtcp_context *context,
                          uint64_t now_ms, struct sodiumtcp_session **session)
 {
     *session = session_new(context, false, options, now_ms);
-    if (!*session) {
+    if (!*session)
         return SODIUMTCP_E_NO_MEMORY;
-    }
     int error = sodiumtcp_handshake_auth(*session, server_public_key, login, passphrase);
     if (error) {
         sodiumtcp_session_free(*session);
@@ -91,9 +89,8 @@ int sodiumtcp_server_new(struct sodiumtcp_context *context, const struct sodiumt
                          struct sodiumtcp_session **session)
 {
     *session = session_new(context, true, options, now_ms);
-    if (!*session) {
+    if (!*session)
         return SODIUMTCP_E_NO_MEMORY;
-    }
     (*session)->opening->own = *pair;
     return SODIUMTCP_OK;
 }
@@ -109,9 +106,8 @@ void sodiumtcp_session_opened(struct sodiumtcp_session *session)
 
 void sodiumtcp_session_free(struct sodiumtcp_session *session)
 {
-    if (!session) {
+    if (!session)
         return;
-    }
     sodiumtcp_session_opened(session);
     free(session->items);
     sodium_memzero(session, sizeof *session);
@@ -130,9 +126,8 @@ int sodiumtcp_session_fail(struct sodiumtcp_session *session, int error)
 int sodiumtcp_session_random(struct sodiumtcp_session *session, void *buf, size_t len)
 {
     struct sodiumtcp_context *context = session->context;
-    if (context->random(context->random_arg, buf, len)) {
+    if (context->random(context->random_arg, buf, len))
         return sodiumtcp_session_fail(session, SODIUMTCP_E_RANDOM);
-    }
     return SODIUMTCP_OK;
 }
 

@@ -151,10 +151,9 @@ static void read_host_name(struct reader *reader, size_t len, struct clienthello
         return;
     uint8_t name[CLIENTHELLO_NAME_MAX];
     take(reader, name, len);
-    for (size_t i = 0; reading(reader) && i < len; i++) {
+    for (size_t i = 0; reading(reader) && i < len; i++)
         if (name[i] < 0x21 || name[i] > 0x7e)
             malformed(reader);
-    }
     memcpy(hello->name, name, len);
     hello->name_len = len;
 }

@@ -80,11 +80,10 @@ static int read_aliases(const json_t *list, struct snitun_token *token)
     token->aliases = calloc(count, sizeof(*token->aliases));
     if (token->aliases == NULL)
         return SNITUN_TOKEN_E_NO_MEMORY;
-    for (; token->alias_count < count; token->alias_count++) {
+    for (; token->alias_count < count; token->alias_count++)
         if (!read_name(json_array_get(list, token->alias_count),
                        token->aliases[token->alias_count]))
             return SNITUN_TOKEN_E_PAYLOAD;
-    }
     return SNITUN_TOKEN_OK;
 }
 
@@ -100,11 +99,10 @@ static int read_whitelist(const json_t *list, struct snitun_token *token)
     token->whitelist = calloc(count, sizeof(*token->whitelist));
     if (token->whitelist == NULL)
         return SNITUN_TOKEN_E_NO_MEMORY;
-    for (; token->whitelist_count < count; token->whitelist_count++) {
+    for (; token->whitelist_count < count; token->whitelist_count++)
         if (!read_cidr(json_array_get(list, token->whitelist_count),
                        &token->whitelist[token->whitelist_count]))
             return SNITUN_TOKEN_E_PAYLOAD;
-    }
     return SNITUN_TOKEN_OK;
 }
 

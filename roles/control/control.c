@@ -36,9 +36,8 @@ enum { RESUME_MS = 1000 };
 
 static void connection_free(struct connection *connection)
 {
-    if (connection->request != NULL) {
+    if (connection->request != NULL)
         connection->request->connection = NULL;
-    }
     io_timer_stop(&connection->idle);
     list_remove(&connection->link);
     connection->control->count--;
@@ -62,9 +61,8 @@ static void connection_abort(struct connection *connection)
 static bool send_line(struct connection *connection, const json_t *answer)
 {
     char *text = json_dumps(answer, JSON_COMPACT);
-    if (text == NULL) {
+    if (text == NULL)
         return false;
-    }
     bool sent = io_send(connection->stream, text, strlen(text)) == 0 &&
                 io_send(connection->stream, "\n", 1) == 0;
     free(text);
@@ -77,11 +75,10 @@ static void refuse(struct connection *connection, const char *text)
     json_t *answer = json_pack("{ss}", "error", text);
     bool sent = answer != NULL && send_line(connection, answer);
     json_decref(answer);
-    if (sent) {
+    if (sent)
         connection_close(connection);
-    } else {
+    else
         connection_abort(connection);
-    }
 }
 
 /* Hands one line, without its newline, to the owner; the connection may be gone afterwards. */
@@ -112,9 +109,8 @@ static void handle_line(struct connection *connection, const char *line, size_t 
 static bool take_line(struct connection *connection, char *line, size_t *len)
 {
     const char *newline = memchr(connection->line, '\n', connection->len);
-    if (newline == NULL) {
+    if (newline == NULL)
         return false;
-    }
     *len = (size_t)(newline - connection->line);
     memcpy(line, connection->line, *len);
     connection->len -= *len + 1;
@@ -127,15 +123,13 @@ static void on_readable(void *arg)
 {
     struct connection *connection = arg;
     /* A new request waits until the last answer has left: who does not read is not served. */
-    if (connection->request != NULL || io_queued(connection->stream) > 0) {
+    if (connection->request != NULL || io_queued(connection->stream) > 0)
         return;
-    }
     while (!connection->ended && connection->len < sizeof connection->line) {
         ssize_t got = io_read(connection->stream, connection->line + connection->len,
                               sizeof connection->line - connection->len);
-        if (got == IO_AGAIN) {
+        if (got == IO_AGAIN)
             break;
-        }
         if (got < 0) {
             connection_abort(connection);
             return;
@@ -160,9 +154,8 @@ static void on_sent(void *arg)
 {
     struct connection *connection = arg;
     io_timer_set_in(&connection->idle, CONTROL_IDLE_MS);
-    if (io_queued(connection->stream) == 0) {
+    if (io_queued(connection->stream) == 0)
         io_again(connection->stream);
-    }
 }
 
 static void on_failed(void *arg, int error)

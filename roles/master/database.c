@@ -93,10 +93,9 @@ static sqlite3_stmt *prepared(struct master_store *store, const char *sql, int *
 {
     struct database_statement *entry = &store->statements[store->statement_count];
 
-    for (size_t i = 0; i < store->statement_count; i++) {
+    for (size_t i = 0; i < store->statement_count; i++)
         if (store->statements[i].sql == sql)
             return store->statements[i].statement;
-    }
     if (store->statement_count == DATABASE_STATEMENTS_MAX) {
         *error = STORE_E_NO_MEMORY;
         return NULL;

@@ -53,10 +53,9 @@ static bool is_txt(const json_t *txt)
 
     if (text == NULL || json_string_length(txt) == 0 || json_string_length(txt) > STORE_TXT_MAX)
         return false;
-    for (size_t i = 0; i < json_string_length(txt); i++) {
+    for (size_t i = 0; i < json_string_length(txt); i++)
         if (text[i] < 0x20 || text[i] > 0x7e)
             return false;
-    }
     return true;
 }
 

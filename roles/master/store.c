@@ -36,12 +36,11 @@ static int read_aliases(struct master_store *store, struct store_host *host)
     host->aliases = calloc(STORE_ALIASES_MAX, sizeof(*host->aliases));
     if (host->aliases == NULL)
         return STORE_E_NO_MEMORY;
-    for (size_t i = 0; (code = sqlite3_step(rows)) == SQLITE_ROW; i++) {
+    for (size_t i = 0; (code = sqlite3_step(rows)) == SQLITE_ROW; i++)
         if (i == 0)
             database_text(rows, 0, host->name, sizeof(host->name));
         else
             database_text(rows, 0, host->aliases[host->alias_count++], sizeof(host->aliases[0]));
-    }
     sqlite3_reset(rows);
     return database_error(code);
 }

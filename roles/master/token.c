@@ -68,10 +68,9 @@ static bool has_name(const struct store_host *host, const char *asked)
         return false;
     if (strcmp(host->name, name) == 0)
         return true;
-    for (size_t i = 0; i < host->alias_count; i++) {
+    for (size_t i = 0; i < host->alias_count; i++)
         if (strcmp(host->aliases[i], name) == 0)
             return true;
-    }
     return false;
 }
 

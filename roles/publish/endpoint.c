@@ -62,10 +62,9 @@ static void on_dialled(void *arg, int error, struct io_stream *stream)
 
 static bool is_in(const struct cidr *blocks, size_t count, const struct adit_ip *caller)
 {
-    for (size_t i = 0; i < count; i++) {
+    for (size_t i = 0; i < count; i++)
         if (cidr_contains(&blocks[i], caller))
             return true;
-    }
     return false;
 }
 

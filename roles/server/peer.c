@@ -268,10 +268,9 @@ err:
 
 static bool welcomes(const struct server_peer *peer, const struct adit_ip *caller)
 {
-    for (size_t i = 0; i < peer->whitelist_count; i++) {
+    for (size_t i = 0; i < peer->whitelist_count; i++)
         if (cidr_contains(&peer->whitelist[i], caller))
             return true;
-    }
     return peer->whitelist_count == 0;
 }
 
@@ -332,10 +331,9 @@ void peer_end_all(struct server_worker *worker)
 
 static bool is_revoked(const struct server_peer *peer)
 {
-    for (size_t i = 0; i < peer->name_count; i++) {
+    for (size_t i = 0; i < peer->name_count; i++)
         if (revoked_has(peer->worker->server->revoked, peer->names[i], peer->valid_s))
             return true;
-    }
     return false;
 }
 

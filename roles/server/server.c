@@ -166,10 +166,9 @@ static int listen_on_all(struct server *server, const struct server_config *conf
         if (listen_on(server, &config->listen[i], door, why, why_len) != 0)
             return -1;
     }
-    for (size_t i = 0; i < config->peer_listen_count; i++) {
+    for (size_t i = 0; i < config->peer_listen_count; i++)
         if (listen_on(server, &config->peer_listen[i], DOOR_PEERS, why, why_len) != 0)
             return -1;
-    }
     return 0;
 }
 

@@ -113,18 +113,16 @@ void snapshot_unref(struct snapshot *snapshot)
 
 bool snapshot_trusts(const struct snapshot *snapshot, const struct adit_ip *ip)
 {
-    for (size_t i = 0; i < snapshot->trust_proxy_count; i++) {
+    for (size_t i = 0; i < snapshot->trust_proxy_count; i++)
         if (cidr_contains(&snapshot->trust_proxy[i], ip))
             return true;
-    }
     return false;
 }
 
 const struct server_route *snapshot_route(const struct snapshot *snapshot, const char *name)
 {
-    for (size_t i = 0; i < snapshot->route_count; i++) {
+    for (size_t i = 0; i < snapshot->route_count; i++)
         if (strcmp(snapshot->routes[i].name, name) == 0)
             return &snapshot->routes[i];
-    }
     return NULL;
 }

@@ -211,10 +211,9 @@ static struct sodiumtcp_item item_of(const struct send *send, const struct outbo
 /* Everything announced before it has been sent or skipped. */
 static bool nothing_open(const struct send *send)
 {
-    for (size_t i = 0; i < SODIUMTCP_ASKED_MAX; i++) {
+    for (size_t i = 0; i < SODIUMTCP_ASKED_MAX; i++)
         if (send->ring[i].entry != NULL)
             return false;
-    }
     return true;
 }
 

@@ -16,10 +16,9 @@ bool users_name_valid(const char *name)
     size_t len = strlen(name);
     if (len == 0 || len > SODIUMTCP_CREDENTIAL_MAX || name[0] == '#')
         return false;
-    for (const char *c = name; *c != '\0'; c++) {
+    for (const char *c = name; *c != '\0'; c++)
         if (*c == ':' || (unsigned char)*c < 0x20 || *c == 0x7f)
             return false;
-    }
     return true;
 }
 
@@ -143,10 +142,9 @@ void users_clear(struct users *users)
 
 const struct user *users_find(const struct users *users, const char *name)
 {
-    for (size_t i = 0; i < users->count; i++) {
+    for (size_t i = 0; i < users->count; i++)
         if (strcmp(users->all[i].name, name) == 0)
             return &users->all[i];
-    }
     return NULL;
 }
 

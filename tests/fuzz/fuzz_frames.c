@@ -41,13 +41,11 @@ static int draw(void *arg, void *buf, size_t len)
 {
     struct harness *harness = arg;
     uint8_t *out = buf;
-    for (size_t i = 0; i < len; i++) {
+    for (size_t i = 0; i < len; i++)
         out[i] = (uint8_t)(harness->next_random++ * 167 + 13);
-    }
     /* Channel ids must differ: a counter runs through them. */
-    if (len >= SNITUN_ID_LEN) {
+    if (len >= SNITUN_ID_LEN)
         store_u64(out, ++harness->serial);
-    }
     return 0;
 }
 
@@ -66,9 +64,8 @@ static void hold(struct harness *harness, struct snitun_channel *channel)
 static void let_go(struct harness *harness, struct snitun_channel *channel)
 {
     size_t at = 0;
-    while (harness->held[at] != channel) {
+    while (harness->held[at] != channel)
         FUZZ_CHECK(++at < harness->held_count);
-    }
     harness->held[at] = harness->held[--harness->held_count];
     snitun_channel_close(channel);
 }
@@ -130,9 +127,8 @@ static void receive(struct harness *harness, const uint8_t *in, size_t len)
 
 static void receive_in_steps(struct harness *harness, const uint8_t *in, size_t len)
 {
-    for (size_t at = 0; at < len && !harness->error; at += harness->step) {
+    for (size_t at = 0; at < len && !harness->error; at += harness->step)
         receive(harness, in + at, len - at < harness->step ? len - at : harness->step);
-    }
 }
 
 /* Large payloads are not worth a read for each byte. */
@@ -141,11 +137,10 @@ static void receive_zeros(struct harness *harness, size_t len)
     static const uint8_t zeros[4096];
     while (len > 0 && !harness->error) {
         size_t n = len < sizeof zeros ? len : sizeof zeros;
-        if (n < 64) {
+        if (n < 64)
             receive_in_steps(harness, zeros, n);
-        } else {
+        else
             receive(harness, zeros, n);
-        }
         len -= n;
     }
 }
@@ -159,9 +154,8 @@ static size_t seal(struct harness *harness, const uint8_t *plain, size_t len, ui
 /* The next len bytes of the input, zeros after its end. */
 static void input_bytes(struct harness *harness, uint8_t *out, size_t len)
 {
-    for (size_t i = 0; i < len; i++) {
+    for (size_t i = 0; i < len; i++)
         out[i] = cursor_left(&harness->input) ? cursor_u8(&harness->input) : 0;
-    }
 }
 
 /* An id that is likely to be in use. */
@@ -169,9 +163,8 @@ static void pick_id(struct harness *harness, uint8_t id[SNITUN_ID_LEN])
 {
     uint8_t choice = cursor_u8(&harness->input);
     memset(id, choice % IDS, SNITUN_ID_LEN);
-    if (harness->role == SNITUN_SERVER && choice >= IDS && harness->held_count) {
+    if (harness->role == SNITUN_SERVER && choice >= IDS && harness->held_count)
         memcpy(id, harness->held[choice % harness->held_count]->id, SNITUN_ID_LEN);
-    }
 }
 
 static uint32_t pick_size(struct harness *harness)
@@ -209,16 +202,13 @@ static void frame_in(struct harness *harness, uint8_t change)
         len += seal(harness, payload, size, wire + len);
     }
     receive_in_steps(harness, wire, len);
-    if (change && units_overhead(&harness->other) > 0) {
+    if (change && units_overhead(&harness->other) > 0)
         FUZZ_CHECK(harness->error == SNITUN_E_AUTHENTICATION || harness->error == SNITUN_E_NONCE);
-    }
-    if (!unit) {
+    if (!unit)
         receive_zeros(harness, size < PAYLOAD_MAX ? size : PAYLOAD_MAX);
-    }
     /* What is left of a larger payload or a changed header is not where the harness thinks. */
-    if (change || (!unit && size > PAYLOAD_MAX)) {
+    if (change || (!unit && size > PAYLOAD_MAX))
         harness->input.at = harness->input.end;
-    }
 }
 
 static void garbage_in(struct harness *harness)
@@ -283,9 +273,8 @@ static void write_control(struct harness *harness)
     }
     FUZZ_CHECK((size_t)len <= room);
     FUZZ_CHECK(len == 0 || wanted);
-    for (size_t at = 0; at < (size_t)len;) {
+    for (size_t at = 0; at < (size_t)len;)
         at += check_frame(harness, out + at, (size_t)len - at);
-    }
 }
 
 static void write_data(struct harness *harness)
@@ -294,9 +283,8 @@ static void write_data(struct harness *harness)
     uint8_t plain[SNITUN_FRAME_HEADER_LEN];
     size_t limit = 0;
     struct snitun_channel *channel = snitun_turn(harness->session, &limit);
-    if (!channel) {
+    if (!channel)
         return;
-    }
     size_t len = 1 + cursor_u16(&harness->input) % limit;
     FUZZ_CHECK(!snitun_channel_paused(channel));
     FUZZ_CHECK(snitun_data(harness->session, channel, len, out) == 0);
@@ -313,18 +301,16 @@ static void open_channel(struct harness *harness)
     struct adit_ip caller = {.family = cursor_u8(&harness->input) & 6};
     input_bytes(harness, caller.bytes, 4);
     struct snitun_channel *channel = snitun_channel_open(harness->session, &caller);
-    if (channel) {
+    if (channel)
         hold(harness, channel);
-    }
 }
 
 static void use_channel(struct harness *harness)
 {
     struct snitun_channel *channel = pick(harness);
     uint8_t what = cursor_u8(&harness->input);
-    if (!channel) {
+    if (!channel)
         return;
-    }
     switch (what % 5) {
     case 0:
         let_go(harness, channel);
@@ -345,9 +331,8 @@ static void pass_time(struct harness *harness)
 {
     harness->now_ms += cursor_u16(&harness->input);
     int error = snitun_tick(harness->session, harness->now_ms);
-    if (error) {
+    if (error)
         ended(harness, error);
-    }
 }
 
 static void take_step(struct harness *harness)
@@ -394,9 +379,8 @@ static void shake_hands(struct harness *harness)
     uint8_t wire[SNITUN_HEADER_MAX];
     uint8_t plain[SNITUN_CHALLENGE_LEN];
     uint8_t answer[SNITUN_CHALLENGE_LEN];
-    if (harness->role == SNITUN_CLIENT) {
+    if (harness->role == SNITUN_CLIENT)
         receive_in_steps(harness, wire, seal(harness, challenge, sizeof challenge, wire));
-    }
     long len = snitun_control(harness->session, harness->now_ms, wire, sizeof wire);
     FUZZ_CHECK(len == (long)snitun_header_len(harness->session));
     open_unit(harness, wire, sizeof plain, plain);
@@ -445,15 +429,12 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     struct harness harness = {.input = cursor_over(data, size), .now_ms = 1};
     start(&harness);
     shake_hands(&harness);
-    while (!harness.error && cursor_left(&harness.input) > 0) {
+    while (!harness.error && cursor_left(&harness.input) > 0)
         take_step(&harness);
-    }
-    if (harness.error) {
+    if (harness.error)
         check_error(&harness);
-    }
-    while (harness.held_count > harness.now_ms % 3) { /* the others go with the session */
+    while (harness.held_count > harness.now_ms % 3) /* the others go with the session */
         let_go(&harness, harness.held[0]);
-    }
     snitun_session_free(harness.session);
     snitun_context_free(harness.context);
     units_context_free(harness.other_context);

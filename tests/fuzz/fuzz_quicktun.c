@@ -117,12 +117,10 @@ static void hear(struct end *end)
                                      &consumed, &event);
         FUZZ_CHECK(!end->error || error == end->error);
         end->error = error;
-        if (!error) {
+        if (!error)
             look_at(end, &event, consumed, packet, end->in_len);
-        }
-        if (end->in_len > 0) {
+        if (end->in_len > 0)
             memcpy(end->in, packet, end->in_len);
-        }
         free(packet);
         memmove(end->in, end->in + consumed, end->in_len - consumed);
         end->in_len -= consumed;
@@ -151,12 +149,10 @@ static void say(struct end *end, struct steps *steps, bool control)
     struct quicktun_session *session = end->session;
     size_t len = next(steps);
     size_t before = end->wire.len + quicktun_send_overhead(session);
-    if (!quicktun_send_has_room(&end->wire, SAY_MAX + QUICKTUN_HEADROOM_MAX)) {
+    if (!quicktun_send_has_room(&end->wire, SAY_MAX + QUICKTUN_HEADROOM_MAX))
         return;
-    }
-    for (size_t i = 0; i < len; i++) {
+    for (size_t i = 0; i < len; i++)
         end->wire.bytes[before + i] = next(steps);
-    }
     quicktun_send_sealed(session, &end->wire, len, control);
 }
 
@@ -204,9 +200,8 @@ static void step(struct steps *steps)
         break;
     case 4:
         len = next(steps);
-        for (size_t i = 0; i < len; i++) {
+        for (size_t i = 0; i < len; i++)
             bytes[i] = next(steps);
-        }
         feed(end, bytes, len);
         break;
     case 5:
@@ -225,13 +220,11 @@ static void step(struct steps *steps)
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     struct steps steps = {data, data + size};
-    if (size == 0) {
+    if (size == 0)
         return 0;
-    }
     start(next(&steps));
-    while (steps.at < steps.end) {
+    while (steps.at < steps.end)
         step(&steps);
-    }
     stop();
     return 0;
 }

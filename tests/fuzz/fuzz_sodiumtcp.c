@@ -34,9 +34,8 @@ static int draw(void *arg, void *buf, size_t len)
 {
     struct harness *harness = arg;
     uint8_t *out = buf;
-    for (size_t i = 0; i < len; i++) {
+    for (size_t i = 0; i < len; i++)
         out[i] = (uint8_t)(harness->next_random++ * 167 + 13);
-    }
     return 0;
 }
 
@@ -51,9 +50,8 @@ static void ended(struct harness *harness, int error)
 /* The next len bytes of the input, zeros after its end. */
 static void input_bytes(struct harness *harness, uint8_t *out, size_t len)
 {
-    for (size_t i = 0; i < len; i++) {
+    for (size_t i = 0; i < len; i++)
         out[i] = cursor_left(&harness->input) ? cursor_u8(&harness->input) : 0;
-    }
 }
 
 /* ---- To the engine ---- */
@@ -170,9 +168,8 @@ static void pdu_in(struct harness *harness, uint8_t change)
     wire[change % SODIUMTCP_HEADER_WIRE_LEN] ^= change;
     bool reads = !sodiumtcp_session_over(harness->session) && harness->pending_len == 0;
     receive(harness, wire, wire_len);
-    if (change && reads) {
+    if (change && reads)
         FUZZ_CHECK(harness->error == SODIUMTCP_E_AUTHENTICATION);
-    }
 }
 
 /* ---- From the engine ---- */
@@ -197,11 +194,10 @@ static void check_written(struct harness *harness, const uint8_t *wire, size_t l
 
 static void wrote(struct harness *harness, const uint8_t *out, long len)
 {
-    if (len >= 0) {
+    if (len >= 0)
         check_written(harness, out, (size_t)len);
-    } else if (len != SODIUMTCP_E_CALL) {
+    else if (len != SODIUMTCP_E_CALL)
         ended(harness, (int)len);
-    }
 }
 
 static void write_control(struct harness *harness, uint8_t *out)
@@ -293,9 +289,8 @@ static void pass_time(struct harness *harness)
 {
     harness->now_ms += (uint64_t)cursor_u16(&harness->input) * 16;
     int error = sodiumtcp_tick(harness->session, harness->now_ms);
-    if (error) {
+    if (error)
         ended(harness, error);
-    }
 }
 
 static void take_step(struct harness *harness)
@@ -380,9 +375,8 @@ static void open_both(struct harness *harness)
     carry(harness, server, client);
     carry(harness, client, server);
     carry(harness, server, client);
-    if (harness->other->state == SODIUMTCP_STATE_CHOICE) {
+    if (harness->other->state == SODIUMTCP_STATE_CHOICE)
         harness->other->state = SODIUMTCP_STATE_PUBLIC;
-    }
 }
 
 /* The sealed PDU of the opening, whose plain bytes are a right one's with the input over them. */
@@ -405,9 +399,8 @@ static void fuzz_opening(struct harness *harness)
         sodium_increment(plain + 12, sizeof opening->nonce);
     }
     size_t at = cursor_u16(&harness->input) % len;
-    while (cursor_left(&harness->input) > 0 && at < len) {
+    while (cursor_left(&harness->input) > 0 && at < len)
         plain[at++] = cursor_u8(&harness->input);
-    }
     FUZZ_CHECK(!sodiumtcp_box_seal(plain, len, opening->own.public_key, secret, wire));
     receive(harness, wire, len + crypto_box_SEALBYTES);
 }
@@ -441,13 +434,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         fuzz_opening(&harness);
     } else {
         open_both(&harness);
-        while (!harness.error && cursor_left(&harness.input) > 0) {
+        while (!harness.error && cursor_left(&harness.input) > 0)
             take_step(&harness);
-        }
     }
-    if (harness.error) {
+    if (harness.error)
         check_error(&harness);
-    }
     sodiumtcp_session_free(harness.session);
     sodiumtcp_session_free(harness.other);
     sodiumtcp_context_free(harness.context);

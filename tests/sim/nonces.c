@@ -26,10 +26,9 @@ void nonces_end(struct nonces *nonces, struct sim_world *world)
 {
     if (nonces->count > 1)
         qsort(nonces->seen, nonces->count, sizeof *nonces->seen, compare);
-    for (size_t i = 1; i < nonces->count; i++) {
+    for (size_t i = 1; i < nonces->count; i++)
         if (compare(&nonces->seen[i - 1], &nonces->seen[i]) == 0)
             sim_fail(world, "a nonce came twice under a key");
-    }
     free(nonces->seen);
     *nonces = (struct nonces){0};
 }

@@ -139,10 +139,9 @@ static void start_server(struct io_loop *loop, void *arg)
 
 static struct server_loop *server_loop(struct echo *echo, const struct io_loop *loop)
 {
-    for (size_t i = 0; i < echo->loops_up; i++) {
+    for (size_t i = 0; i < echo->loops_up; i++)
         if (echo->loops[i].loop == loop)
             return &echo->loops[i];
-    }
     return NULL;
 }
 

@@ -123,10 +123,9 @@ static void attack(struct hostile_town *hostile)
 static void must_be_undisturbed(const struct hostile_town *hostile)
 {
     const struct town *town = &hostile->town;
-    for (size_t i = 0; i < town->household_count; i++) {
+    for (size_t i = 0; i < town->household_count; i++)
         if (outlet_connections(&town->households[i].publisher) != 1)
             sim_fail(town->world, "%s did not keep its connection", town->households[i].name);
-    }
     if (hostile->client.villains.established == 0 || hostile->server.villains.established == 0)
         sim_fail(town->world, "the villains did not come to anything");
 }
@@ -137,10 +136,9 @@ static void must_be_undisturbed(const struct hostile_town *hostile)
 static void lose_power(struct hostile_town *hostile)
 {
     struct town *town = &hostile->town;
-    for (size_t i = 0; i < town->household_count; i++) {
+    for (size_t i = 0; i < town->household_count; i++)
         if (sim_chance(town->world, POWER_PER_10000))
             party_restart(&town->households[i].publisher.party, SIM_KILL_POWER, TOWN_SECOND_US);
-    }
     town_run_seconds(town, START_S);
 }
 

@@ -110,10 +110,9 @@ static void check_kept(struct stall *stall, uint64_t before, uint64_t during)
     if (during * 100 < before * KEEP_PERCENT)
         sim_fail(world, "version %u, %s: others got %" PRIu64 " bytes, then %" PRIu64,
                  keys->protocol_version, stall->up ? "up" : "down", before, during);
-    for (int i = 0; i < OTHERS; i++) {
+    for (int i = 0; i < OTHERS; i++)
         if (stall->others[i]->caller != TRANSFER_RUNNING)
             sim_fail(world, "another channel was dropped");
-    }
 }
 
 static void run_stall(struct sim_world *world)

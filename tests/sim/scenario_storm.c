@@ -161,10 +161,9 @@ static void lose_server(struct storm *storm)
 static bool crowds_are_over(void *arg)
 {
     const struct storm *storm = arg;
-    for (size_t i = 0; i < CROWDS; i++) {
+    for (size_t i = 0; i < CROWDS; i++)
         if (!party_is_over(&storm->crowds[i].party))
             return false;
-    }
     return true;
 }
 

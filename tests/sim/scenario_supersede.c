@@ -130,10 +130,9 @@ static void claim(struct quarrel *quarrel, size_t number)
                  claimant))
         sim_fail(town->world, "claimant %zu does not connect", number);
     claimant->up = true;
-    for (size_t n = 0; n < NAMES; n++) {
+    for (size_t n = 0; n < NAMES; n++)
         if (claimant->named[n])
             quarrel->owner[n] = (int)number;
-    }
 }
 
 /* ---- Calls ---- */
@@ -250,11 +249,10 @@ static void outlive_all(struct quarrel *quarrel)
             struct claimant *claimant = &quarrel->claimants[i];
             if (claimant->valid_s <= sim_host_wall_s(town->server_host))
                 continue;
-            for (size_t c = 0; c < quarrel->call_count; c++) {
+            for (size_t c = 0; c < quarrel->call_count; c++)
                 if (quarrel->calls[c].claimant == i && claimant->up &&
                     quarrel->calls[c].phone.state != PHONE_TALKS)
                     sim_fail(town->world, "claimant %zu lost a call before its token's end", i);
-            }
         }
         for (size_t c = 0; c < quarrel->call_count; c++) {
             const struct held *held = &quarrel->calls[c];

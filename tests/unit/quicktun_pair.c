@@ -27,18 +27,15 @@ static bool remember(struct seen *seen, const uint8_t *shared, const uint8_t *no
     memcpy(use, shared, QUICKTUN_SHARED_LEN);
     memcpy(use + QUICKTUN_SHARED_LEN, nonce, QUICKTUN_NONCE_LEN);
     size_t slot = 0;
-    for (size_t i = 0; i < USE_LEN; i++) {
+    for (size_t i = 0; i < USE_LEN; i++)
         slot = slot * 131 + use[i];
-    }
     while (seen->used[slot %= SEEN_MAX]) {
-        if (memcmp(seen->uses[slot], use, sizeof use) == 0) {
+        if (memcmp(seen->uses[slot], use, sizeof use) == 0)
             return false;
-        }
         slot++;
     }
-    if (seen->count == SEEN_MAX / 2) {
+    if (seen->count == SEEN_MAX / 2)
         abort(); /* the conversations are longer than thought */
-    }
     seen->used[slot] = true;
     seen->count++;
     memcpy(seen->uses[slot], use, sizeof use);
@@ -62,18 +59,16 @@ bool __wrap_quicktun_box_open(const uint8_t *shared, const uint8_t *nonce, uint8
 
 void __wrap_quicktun_box_seal(const uint8_t *shared, const uint8_t *nonce, uint8_t *box, size_t len)
 {
-    if (running && !remember(&sealed, shared, nonce)) {
+    if (running && !remember(&sealed, shared, nonce))
         running->nonces_repeated++;
-    }
     __real_quicktun_box_seal(shared, nonce, box, len);
 }
 
 bool __wrap_quicktun_box_open(const uint8_t *shared, const uint8_t *nonce, uint8_t *box, size_t len)
 {
     bool right = __real_quicktun_box_open(shared, nonce, box, len);
-    if (right && running && !remember(&opened, shared, nonce)) {
+    if (right && running && !remember(&opened, shared, nonce))
         running->plaintexts_repeated++;
-    }
     return right;
 }
 
@@ -95,9 +90,8 @@ size_t pair_below(struct pair *pair, size_t n)
 static int draw(void *arg, void *buf, size_t len)
 {
     uint8_t *out = buf;
-    for (size_t i = 0; i < len; i++) {
+    for (size_t i = 0; i < len; i++)
         out[i] = (uint8_t)pair_random(arg);
-    }
     return 0;
 }
 
@@ -126,9 +120,8 @@ static void start_end(struct pair *pair, struct pair_end *end)
     end->context = quicktun_context_new(end->keyed ? secret : NULL, draw, pair);
     end->options.password = end->password_held = held(end->password);
     end->options.ask = end->ask_held = held(end->ask);
-    if (!end->wire.bytes || !end->in || !end->context) {
+    if (!end->wire.bytes || !end->in || !end->context)
         abort();
-    }
 }
 
 void pair_start(struct pair *pair)
@@ -136,18 +129,15 @@ void pair_start(struct pair *pair)
     running = pair;
     forget(&sealed);
     forget(&opened);
-    for (size_t i = 0; i < 2; i++) {
+    for (size_t i = 0; i < 2; i++)
         start_end(pair, &pair->ends[i]);
-    }
     for (size_t i = 0; i < 2; i++) {
         struct pair_end *end = &pair->ends[i];
-        if (end->pinned) {
+        if (end->pinned)
             end->options.peer_key = quicktun_context_public(pair_other(end)->context);
-        }
         end->session = quicktun_session_new(end->context, &end->options, pair->now_ms);
-        if (!end->session) {
+        if (!end->session)
             abort();
-        }
     }
 }
 
@@ -172,9 +162,8 @@ bool pair_up(const struct pair *pair)
 
 void pair_tick(struct pair_end *end)
 {
-    if (!end->error) {
+    if (!end->error)
         end->error = quicktun_tick(end->session, end->pair->now_ms, &end->wire);
-    }
 }
 
 /* ---- Bytes ---- */
@@ -199,9 +188,8 @@ static void hear_packet(struct pair_end *end, const struct quicktun_event *event
     uint16_t gso_size = cursor_u16(&cursor);
     bool same = !cursor.failed && version && number == end->packets_heard &&
                 number < pair_other(end)->packets_sent && gso_size == event->gso_size;
-    for (size_t i = 11; same && i < event->len; i++) {
+    for (size_t i = 11; same && i < event->len; i++)
         same = event->data[i] == (uint8_t)(number + i);
-    }
     end->packets_heard++;
     end->wrong += !same;
 }
@@ -243,9 +231,8 @@ void pair_feed(struct pair_end *end, const uint8_t *bytes, size_t len)
         compact(end);
         end->error = quicktun_receive(end->session, end->pair->now_ms, &end->wire, end->in,
                                       end->in_len, &consumed, &event);
-        if (end->error || event.type == QUICKTUN_NEED_MORE || event.type == QUICKTUN_WRITE_FIRST) {
+        if (end->error || event.type == QUICKTUN_NEED_MORE || event.type == QUICKTUN_WRITE_FIRST)
             break;
-        }
         hear(end, &event);
         memmove(end->in, end->in + consumed, end->in_len - consumed);
         end->in_len -= consumed;
@@ -299,23 +286,20 @@ static void write_packet(struct pair_end *end, uint8_t *place, size_t len, uint1
     place[0] = 0x45;
     store_u64(place + 1, number);
     store_u16(place + 9, gso_size);
-    for (size_t i = 11; i < len; i++) {
+    for (size_t i = 11; i < len; i++)
         place[i] = (uint8_t)(number + i);
-    }
 }
 
 bool pair_send(struct pair_end *end, size_t len, uint16_t gso_size)
 {
     size_t max = 0;
     uint8_t *place = quicktun_place(end->session, &end->wire, &max);
-    if (!place || len > max) {
+    if (!place || len > max)
         return false;
-    }
     gso_size = quicktun_session_segmented(end->session) ? gso_size : 0;
     write_packet(end, place, len, gso_size);
-    if (quicktun_packet(end->session, &end->wire, len, gso_size) != 1) {
+    if (quicktun_packet(end->session, &end->wire, len, gso_size) != 1)
         abort();
-    }
     return true;
 }
 
@@ -325,13 +309,11 @@ bool pair_send_batch(struct pair_end *end, size_t count, size_t len)
     for (size_t i = 0; i < count; i++) {
         size_t max = 0;
         uint8_t *place = quicktun_batch_place(end->session, &end->wire, &batch, &max);
-        if (!place || len > max) {
+        if (!place || len > max)
             break;
-        }
         write_packet(end, place, len, 0);
-        if (quicktun_batch_add(end->session, &end->wire, &batch, len) != 1) {
+        if (quicktun_batch_add(end->session, &end->wire, &batch, len) != 1)
             abort();
-        }
     }
     bool some = batch.packets > 0;
     quicktun_batch_end(end->session, &end->wire, &batch);

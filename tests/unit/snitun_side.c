@@ -18,9 +18,8 @@ static int draw(void *arg, void *buf, size_t len)
 {
     struct side *side = arg;
     uint8_t *out = buf;
-    for (size_t i = 0; i < len; i++) {
+    for (size_t i = 0; i < len; i++)
         out[i] = (uint8_t)side_next(&side->random_state);
-    }
     return side->random_fails ? -1 : 0;
 }
 
@@ -30,9 +29,8 @@ void side_start(struct side *side, enum snitun_role role, enum snitun_cipher cip
     side->role = role;
     side->keys.cipher = cipher;
     side->keys.protocol_version = version;
-    for (size_t i = 0; i < sizeof side->keys.aes_key; i++) {
+    for (size_t i = 0; i < sizeof side->keys.aes_key; i++)
         side->keys.aes_key[i] = (uint8_t)(i * 7 + cipher);
-    }
     memset(side->keys.aes_iv, 0x5a, sizeof side->keys.aes_iv);
     side->context = snitun_context_new(draw, side);
     assert_non_null(side->context);
@@ -83,11 +81,10 @@ static void establish_client(struct side *side)
 void side_establish(struct side *side)
 {
     assert_false(snitun_session_established(side->session));
-    if (side->role == SNITUN_SERVER) {
+    if (side->role == SNITUN_SERVER)
         establish_server(side);
-    } else {
+    else
         establish_client(side);
-    }
     assert_true(snitun_session_established(side->session));
     side_silent(side);
 }
@@ -136,13 +133,11 @@ size_t side_header(struct side *side, uint8_t flag, const uint8_t *id, uint32_t 
     uint8_t header[SNITUN_FRAME_HEADER_LEN] = {0};
     memcpy(header, id, SNITUN_ID_LEN);
     header[16] = flag;
-    for (int i = 0; i < 4; i++) {
+    for (int i = 0; i < 4; i++)
         header[17 + i] = (uint8_t)(size >> (24 - 8 * i));
-    }
     memset(header + 21, 0xaa, SNITUN_EXTRA_LEN);
-    if (extra) {
+    if (extra)
         memcpy(header + 21, extra, strlen(extra));
-    }
     return side_seal(side, header, sizeof header, out);
 }
 

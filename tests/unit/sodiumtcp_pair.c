@@ -22,9 +22,8 @@ static int draw(void *arg, void *buf, size_t len)
 {
     struct side *side = arg;
     uint8_t *out = buf;
-    for (size_t i = 0; i < len; i++) {
+    for (size_t i = 0; i < len; i++)
         out[i] = side->counting ? side->counting : (uint8_t)pair_random(&side->random);
-    }
     side->counting = (uint8_t)(side->counting + (side->counting > 0));
     return side->random_fails ? -1 : 0;
 }
@@ -129,9 +128,8 @@ uint8_t *pair_out(struct side *side)
 
 void pair_wrote(struct side *side, long len)
 {
-    if (len < 0) {
+    if (len < 0)
         fail_msg("%s", sodiumtcp_error_text((int)len));
-    }
     side->out_len += (size_t)len;
 }
 
@@ -176,9 +174,8 @@ struct sodiumtcp_event pair_expect(struct pair *pair, struct side *side,
 {
     struct sodiumtcp_event event;
     int error = pair_receive(pair, side, &event);
-    if (error || event.type != type) {
+    if (error || event.type != type)
         fail_msg("event %d, %s", (int)event.type, sodiumtcp_error_text(error));
-    }
     return event;
 }
 

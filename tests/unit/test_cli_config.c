@@ -24,9 +24,8 @@ static char *mistakes_in(const char *text, size_t len, const char *role)
         text, len, "/dir", role == NULL ? NULL : command_of_role(role), true, &options, &report);
     assert_true((found == NULL) == (report.mistakes > 0));
     report_print(&report, "f", out);
-    if (found != NULL) {
+    if (found != NULL)
         options_clear(&options);
-    }
     report_clear(&report);
     fclose(out);
     return said;
@@ -54,9 +53,8 @@ static const struct command *read_fine(const char *text, struct options *options
     report_init(&report);
     const struct command *role =
         config_read(text, strlen(text), "/dir", NULL, true, options, &report);
-    if (role == NULL) {
+    if (role == NULL)
         report_print(&report, "f", stderr);
-    }
     assert_non_null(role);
     report_clear(&report);
     return role;
@@ -288,9 +286,8 @@ static void assert_no_yaml_at(const char *text, const char *place)
     char *said = mistakes_in(text, strlen(text), NULL);
     char start[64];
     snprintf(start, sizeof start, "f:%s: no YAML: ", place);
-    if (strncmp(said, start, strlen(start)) != 0) {
+    if (strncmp(said, start, strlen(start)) != 0)
         fail_msg("%s", said);
-    }
     /* One mistake: what follows cannot be understood. */
     assert_ptr_equal(strchr(said, '\n'), said + strlen(said) - 1);
     free(said);
@@ -340,9 +337,8 @@ static void as_many_values_as_allowed_are_read(void **state)
     size_t len = (size_t)snprintf(text, CONFIG_LEN_MAX,
                                   "role: serve\nlisten: 127.0.0.1:1\n"
                                   "fernet_key_file: k\ntrust_proxy:\n");
-    for (int i = 0; i < YAMLFORM_NODES_MAX - 9; i++) {
+    for (int i = 0; i < YAMLFORM_NODES_MAX - 9; i++)
         len += (size_t)snprintf(text + len, CONFIG_LEN_MAX - len, "- 10.0.0.1\n");
-    }
     char *said = mistakes_in(text, len, NULL);
     assert_string_equal(said, "");
     free(said);
@@ -358,9 +354,8 @@ static void mistakes_beyond_a_hundred_are_counted(void **state)
     (void)state;
     char text[4096] = "role: serve\nlisten: 127.0.0.1:1\nfernet_key_file: k\nroute:\n";
     size_t len = strlen(text);
-    for (int i = 0; i < REPORT_MAX + 7; i++) {
+    for (int i = 0; i < REPORT_MAX + 7; i++)
         len += (size_t)snprintf(text + len, sizeof text - len, "- x\n");
-    }
     char *said = mistakes_in(text, len, NULL);
     assert_non_null(strstr(said, "\nf: and 7 more\n"));
     free(said);
@@ -373,9 +368,8 @@ static void every_prefix_is_survived(void **state)
     static const char text[] = "role: serve\nlisten: [\"127.0.0.1:443\", '[::1]:443']\n"
                                "fernet_key_file: &a k\nroute: {a: *a, ? b : !c d}\n"
                                "user: |\n  x\n  y\n# end\n...\n";
-    for (size_t len = 0; len < sizeof text; len++) {
+    for (size_t len = 0; len < sizeof text; len++)
         free(mistakes_in(text, len, NULL));
-    }
 }
 
 int main(void)

@@ -20,18 +20,16 @@ static char *read_page(const char *page)
     char path[512];
     snprintf(path, sizeof path, "%s/%s.scd", MAN_DIR, page);
     FILE *file = fopen(path, "r");
-    if (file == NULL) {
+    if (file == NULL)
         fail_msg("there is no %s", path);
-    }
     char *text = malloc(PAGE_MAX);
     assert_non_null(text);
     size_t len = 0;
     int c;
     while ((c = fgetc(file)) != EOF) {
         bool blank = c == '\n' || c == '\t' || c == ' ';
-        if (c == '\\' || (blank && len > 0 && text[len - 1] == ' ')) {
+        if (c == '\\' || (blank && len > 0 && text[len - 1] == ' '))
             continue;
-        }
         assert_true(len + 1 < PAGE_MAX);
         text[len++] = blank ? ' ' : (char)c;
     }
@@ -47,9 +45,8 @@ static void page_of(const struct command *command, char page[64])
 
 static void assert_says(const char *page, const char *text, const char *expected)
 {
-    if (strstr(text, expected) == NULL) {
+    if (strstr(text, expected) == NULL)
         fail_msg("man/%s.scd does not say: %s", page, expected);
-    }
 }
 
 /* "help Default: fallback." */
@@ -62,13 +59,12 @@ static void explanation_of(const struct option_spec *spec, char out[2048])
 static void head_of(const struct option_spec *spec, char out[256])
 {
     bool bare = (spec->traits & OPTION_ARGUMENT) != 0;
-    if (bare) {
+    if (bare)
         snprintf(out, 256, "_%s_ ", spec->value);
-    } else if (spec->value == NULL) {
+    else if (spec->value == NULL)
         snprintf(out, 256, "*--%s* ", spec->name);
-    } else {
+    else
         snprintf(out, 256, "*--%s* _%s_ ", spec->name, spec->value);
-    }
 }
 
 static void every_option_is_in_its_man_page(void **state)
@@ -106,14 +102,12 @@ static void no_man_page_has_an_option_that_is_gone(void **state)
             for (const struct command *const *d = command_all; *d != NULL && !known; d++) {
                 char key[64];
                 snprintf(key, sizeof key, "%s", name);
-                for (char *dash = key; *dash != '\0'; dash++) {
+                for (char *dash = key; *dash != '\0'; dash++)
                     *dash = *dash == '-' ? '_' : *dash;
-                }
                 known = options_by_key(&(*d)->table, key) != NULL;
             }
-            if (!known) {
+            if (!known)
                 fail_msg("man/%s.scd explains --%s, which does not exist", page, name);
-            }
         }
         free(text);
     }
@@ -127,9 +121,8 @@ static void every_key_is_in_the_page_of_the_file(void **state)
         bool role = command_of_role((*c)->name) == *c;
         for (const struct option_spec *s = options_next(&(*c)->table, NULL); role && s != NULL;
              s = options_next(&(*c)->table, s)) {
-            if ((s->traits & OPTION_NOT_IN_FILE) != 0) {
+            if ((s->traits & OPTION_NOT_IN_FILE) != 0)
                 continue;
-            }
             char key[OPTION_KEY_MAX];
             char expected[2048];
             snprintf(expected, sizeof expected, "*%s*: _%s_", option_key(s, key),

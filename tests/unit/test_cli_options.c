@@ -66,9 +66,8 @@ static enum options_verdict read_words(struct options *options, const char *word
     char *argv[32];
     int argc = 0;
     snprintf(copy, sizeof copy, "%s", words);
-    for (char *word = strtok(copy, " "); word != NULL; word = strtok(NULL, " ")) {
+    for (char *word = strtok(copy, " "); word != NULL; word = strtok(NULL, " "))
         argv[argc++] = word;
-    }
     assert_true(options_init(options, &table));
     why[0] = '\0';
     return options_read(options, argc, argv, why);
@@ -86,9 +85,8 @@ static uint64_t number_after(const char *words, const char *name)
 {
     struct options options;
     enum options_verdict verdict = read_words(&options, words);
-    if (verdict != OPTIONS_OK) {
+    if (verdict != OPTIONS_OK)
         fail_msg("%s: %s", words, why);
-    }
     uint64_t number = options_number(&options, name);
     options_clear(&options);
     return number;
@@ -140,11 +138,9 @@ static void durations_have_a_unit(void **state)
                                  "18446744073709551615s",
                                  "18446744073709551616ms",
                                  "1week"};
-    for (size_t i = 0; i < sizeof wrong / sizeof wrong[0]; i++) {
-        if (option_duration_parse(wrong[i], &ms)) {
+    for (size_t i = 0; i < sizeof wrong / sizeof wrong[0]; i++)
+        if (option_duration_parse(wrong[i], &ms))
             fail_msg("taken: \"%s\"", wrong[i]);
-        }
-    }
 }
 
 static void sizes_are_bytes_or_have_a_binary_unit(void **state)
@@ -156,11 +152,9 @@ static void sizes_are_bytes_or_have_a_binary_unit(void **state)
     assert_true(option_size_parse("32MiB", &bytes) && bytes == 33554432);
     assert_true(option_size_parse("1GiB", &bytes) && bytes == 1073741824);
     const char *const wrong[] = {"", "KiB", "1KB", "1K", "1.5MiB", "-1", "18014398509481984KiB"};
-    for (size_t i = 0; i < sizeof wrong / sizeof wrong[0]; i++) {
-        if (option_size_parse(wrong[i], &bytes)) {
+    for (size_t i = 0; i < sizeof wrong / sizeof wrong[0]; i++)
+        if (option_size_parse(wrong[i], &bytes))
             fail_msg("taken: \"%s\"", wrong[i]);
-        }
-    }
 }
 
 static void a_repeated_option_keeps_all_values_in_order(void **state)

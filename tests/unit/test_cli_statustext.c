@@ -36,9 +36,8 @@ static char *text_of(const json_t *now, const json_t *before, double seconds, un
     unsigned lines = statustext_print(out, now, before, seconds, max_lines);
     fclose(out);
     unsigned counted = 0;
-    for (size_t i = 0; i < len; i++) {
+    for (size_t i = 0; i < len; i++)
         counted += text[i] == '\n';
-    }
     assert_int_equal(lines, counted);
     return text;
 }
@@ -94,9 +93,8 @@ static void no_more_lines_are_printed_than_there_is_room_for(void **state)
     for (unsigned lines = 1; lines < 12; lines++) {
         char *text = text_of(now, NULL, 0, lines);
         unsigned counted = 0;
-        for (const char *c = text; *c != '\0'; c++) {
+        for (const char *c = text; *c != '\0'; c++)
             counted += *c == '\n';
-        }
         assert_true(counted <= lines);
         free(text);
     }

@@ -13,9 +13,8 @@ static const char *best(const char *word)
     static const char *const words[] = {"listen", "peer-listen", "workers", "route",
                                         "drain",  "control",     "config",  NULL};
     struct suggestion suggestion = suggest_start(word);
-    for (size_t i = 0; words[i] != NULL; i++) {
+    for (size_t i = 0; words[i] != NULL; i++)
         suggest_offer(&suggestion, words[i]);
-    }
     return suggestion.best;
 }
 
@@ -42,9 +41,8 @@ static void distance_of_a_long_word_is_infinite(void **state)
 {
     (void)state;
     char word[SUGGEST_WORD_MAX + 2];
-    for (size_t i = 0; i < sizeof word - 1; i++) {
+    for (size_t i = 0; i < sizeof word - 1; i++)
         word[i] = 'a';
-    }
     word[sizeof word - 1] = '\0';
     assert_true(suggest_distance(word, "a") == SIZE_MAX);
     word[SUGGEST_WORD_MAX] = '\0';

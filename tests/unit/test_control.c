@@ -90,9 +90,8 @@ ssize_t io_read(struct io_stream *stream, void *buf, size_t len)
 {
     assert_open(stream);
     size_t left = stream->in_len - stream->in_at;
-    if (left == 0) {
+    if (left == 0)
         return stream->in_error != 0 ? stream->in_error : stream->in_ended ? 0 : IO_AGAIN;
-    }
     size_t take = left < len ? left : len;
     take = take < stream->piece ? take : stream->piece;
     memcpy(buf, stream->in + stream->in_at, take);
@@ -109,9 +108,8 @@ void io_again(struct io_stream *stream)
 int io_send(struct io_stream *stream, const void *bytes, size_t len)
 {
     assert_open(stream);
-    if (stream->in_error != 0) {
+    if (stream->in_error != 0)
         return IO_E_RESET;
-    }
     assert_true(stream->out_len + len <= BYTES_MAX);
     memcpy(stream->out + stream->out_len, bytes, len);
     stream->out_len += len;
@@ -143,9 +141,8 @@ void io_timer_init(struct io_timer *timer, struct io_loop *loop, void (*fire)(vo
 
 void io_timer_stop(struct io_timer *timer)
 {
-    for (size_t i = 0; i < sizeof timers / sizeof timers[0]; i++) {
+    for (size_t i = 0; i < sizeof timers / sizeof timers[0]; i++)
         timers[i] = timers[i] == timer ? NULL : timers[i];
-    }
 }
 
 void io_timer_set_in(struct io_timer *timer, uint64_t delay_ms)
@@ -211,9 +208,8 @@ static bool gone(const struct io_stream *stream)
 /* Calls until nothing more is to be called. */
 static void settle(struct io_stream *stream)
 {
-    if (!gone(stream)) {
+    if (!gone(stream))
         stream->handler->readable(stream->arg);
-    }
     for (int i = 0; stream->again && !gone(stream); i++) {
         assert_true(i < BYTES_MAX);
         stream->again = false;
@@ -275,9 +271,8 @@ static int close_control(void **state)
         free(streams[i].in);
         free(streams[i].out);
     }
-    for (size_t i = 0; i < sizeof timers / sizeof timers[0]; i++) {
+    for (size_t i = 0; i < sizeof timers / sizeof timers[0]; i++)
         assert_null(timers[i]);
-    }
     return 0;
 }
 
@@ -353,9 +348,8 @@ static void who_does_not_read_is_not_served_further(void **state)
     (void)state;
     struct io_stream *stream = come(SIZE_MAX);
     stream->blocked = true;
-    for (int i = 0; i < 1000; i++) {
+    for (int i = 0; i < 1000; i++)
         feed(stream, status_line, strlen(status_line));
-    }
     settle(stream);
     settle(stream);
     assert_int_equal(asked, 1);
@@ -370,9 +364,8 @@ static void a_flood_takes_one_request_a_round(void **state)
 {
     (void)state;
     struct io_stream *stream = come(SIZE_MAX);
-    for (int i = 0; i < 100; i++) {
+    for (int i = 0; i < 100; i++)
         feed(stream, status_line, strlen(status_line));
-    }
     stream->handler->readable(stream->arg);
     assert_int_equal(asked, 1);
     assert_true(stream->again);
@@ -524,9 +517,8 @@ static void bytes_without_a_line_do_not_keep_a_connection(void **state)
     struct io_stream *stream = come(SIZE_MAX);
     for (int i = 0; i < 3; i++) {
         pass(CONTROL_IDLE_MS / 3);
-        if (!gone(stream)) {
+        if (!gone(stream))
             say(stream, "{");
-        }
     }
     assert_true(stream->aborted);
 }
@@ -534,9 +526,8 @@ static void bytes_without_a_line_do_not_keep_a_connection(void **state)
 static void one_connection_too_many_is_refused(void **state)
 {
     (void)state;
-    for (int i = 0; i < CONTROL_CONNECTIONS_MAX; i++) {
+    for (int i = 0; i < CONTROL_CONNECTIONS_MAX; i++)
         assert_false(gone(come(SIZE_MAX)));
-    }
     struct io_stream *more = come(SIZE_MAX);
     assert_true(more->aborted);
     streams[0].in_ended = true;

@@ -85,9 +85,8 @@ static void connections_take_turns_on_one_context(void **state)
 {
     (void)state;
     struct ends ends[2 * CIPHERS];
-    for (size_t i = 0; i < 2 * CIPHERS; i++) {
+    for (size_t i = 0; i < 2 * CIPHERS; i++)
         ends[i] = connect_ends(ciphers[i % CIPHERS], (uint8_t)i);
-    }
     for (unsigned n = 0; n < 200; n++) {
         struct ends *pair = &ends[n * 7 % (2 * CIPHERS)];
         pass(&pair->client, &pair->server, (uint8_t)n);

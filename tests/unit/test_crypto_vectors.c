@@ -110,17 +110,15 @@ static void check_aead(enum aead_cipher cipher, const struct aead_vector *vector
 static void aes_256_gcm_siv_as_in_rfc_8452(void **state)
 {
     (void)state;
-    for (size_t i = 0; i < sizeof gcm_siv / sizeof *gcm_siv; i++) {
+    for (size_t i = 0; i < sizeof gcm_siv / sizeof *gcm_siv; i++)
         check_aead(AEAD_AES_256_GCM_SIV, &gcm_siv[i]);
-    }
 }
 
 static void aes_256_gcm_as_nist_has_it(void **state)
 {
     (void)state;
-    for (size_t i = 0; i < sizeof gcm / sizeof *gcm; i++) {
+    for (size_t i = 0; i < sizeof gcm / sizeof *gcm; i++)
         check_aead(AEAD_AES_256_GCM, &gcm[i]);
-    }
 }
 
 static const char cbc_key_hex[] =
@@ -146,9 +144,8 @@ static void check_cbc(bool encrypt, const char *in_hex, const char *out_hex, siz
     struct cbc *cbc = cbc_new(encrypt);
     assert_non_null(cbc);
     assert_true(cbc_key(cbc, key, iv));
-    for (size_t at = 0; at < sizeof in; at += piece) {
+    for (size_t at = 0; at < sizeof in; at += piece)
         assert_true(cbc_run(cbc, in + at, piece, out + at));
-    }
     assert_memory_equal(out, expected, sizeof out);
     cbc_free(cbc);
 }

@@ -89,10 +89,9 @@ static void hex_takes_exactly_the_digits_asked_for(void **state)
     uint8_t out[2];
     static const char *const texts[] = {"",     "0",    "000",  "00000", "0000 ", "00g0", "000g",
                                         " 000", "0x00", "00:0", "00/0",  "00@0",  "00`0"};
-    for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++) {
+    for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++)
         if (hex_decode(texts[i], out, 2))
             fail_msg("accepted: %s", texts[i]);
-    }
 }
 
 static void shown_text_is_printable_ascii_alone(void **state)

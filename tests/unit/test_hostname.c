@@ -27,10 +27,9 @@ static void host_names_of_the_rfc_are_valid(void **state)
                                         LABEL_63 ".example",
                                         NAME_253,
                                         NAME_253 "."};
-    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
         if (!hostname_valid(names[i]))
             fail_msg("refused: %s", names[i]);
-    }
     assert_int_equal(strlen(NAME_253), 253);
 }
 
@@ -59,10 +58,9 @@ static void other_names_are_not_valid(void **state)
                                         LABEL_63 "a.example",
                                         NAME_253 "b",
                                         NAME_253 "b."};
-    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
         if (hostname_valid(names[i]))
             fail_msg("accepted: %s", names[i]);
-    }
 }
 
 static void a_normal_name_has_no_case_and_no_trailing_dot(void **state)

@@ -306,10 +306,9 @@ static void receive_post(struct io_loop *loop, void *arg)
 static void *post_many(void *arg)
 {
     struct poster *poster = arg;
-    for (unsigned i = 0; i < POSTS; i++) {
+    for (unsigned i = 0; i < POSTS; i++)
         if (io_post(world->loop, receive_post, poster) == 0)
             poster->posted++;
-    }
     return NULL;
 }
 

@@ -180,10 +180,9 @@ static void fewer_processors_by_affinity_are_told(void **state)
     cpu_set_t one;
     assert_int_equal(sched_getaffinity(0, sizeof(before), &before), 0);
     CPU_ZERO(&one);
-    for (int i = 0; i < CPU_SETSIZE && CPU_COUNT(&one) == 0; i++) {
+    for (int i = 0; i < CPU_SETSIZE && CPU_COUNT(&one) == 0; i++)
         if (CPU_ISSET(i, &before))
             CPU_SET(i, &one);
-    }
     assert_int_equal(sched_setaffinity(0, sizeof(one), &one), 0);
     assert_int_equal(io_machine_processors(), 1);
     assert_int_equal(sched_setaffinity(0, sizeof(before), &before), 0);

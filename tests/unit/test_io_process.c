@@ -131,10 +131,9 @@ static bool become_other(void)
         return false;
     getresuid(&uids[0], &uids[1], &uids[2]);
     getresgid(&gids[0], &gids[1], &gids[2]);
-    for (int i = 0; i < 3; i++) {
+    for (int i = 0; i < 3; i++)
         if (uids[i] != OTHER_UID || gids[i] != OTHER_GID)
             return false;
-    }
     return getgroups(0, NULL) == 0 && !io_process_is_root() && undumpable() && setuid(0) != 0;
 }
 

@@ -174,10 +174,9 @@ static void other_text_is_no_host_and_port(void **state)
         "[host]:80",   "[1.2.3.4]:80", "[::1]:",     "host:80/", "http://host:80", "*:80"};
     char host[HOST_TEXT_MAX];
     uint16_t port;
-    for (size_t i = 0; i < COUNT(texts); i++) {
+    for (size_t i = 0; i < COUNT(texts); i++)
         if (hostport_parse(texts[i], false, host, &port))
             fail_msg("accepted: %s", texts[i]);
-    }
     char longest[HOST_TEXT_MAX + 8];
     memset(longest, 'a', sizeof(longest));
     memcpy(longest + HOST_TEXT_MAX, ":80", 4);

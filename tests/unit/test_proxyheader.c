@@ -319,10 +319,9 @@ static void v2_tlvs_are_skipped_when_their_lengths_are_right(void **state)
     struct read read = parse_v2(0x21, 0x11, payload, sizeof(payload));
     assert_source(read, "192.0.2.7", 56324);
     assert_int_equal(read.used, 36);
-    for (size_t cut = 1; cut < 8; cut++) {
+    for (size_t cut = 1; cut < 8; cut++)
         if (cut != 5)
             assert_refused(parse_v2(0x21, 0x11, payload, sizeof(payload) - cut));
-    }
 }
 
 static void v2_longest_header_passes_and_a_longer_one_does_not(void **state)

@@ -170,9 +170,8 @@ static void feed_forgery(struct pair_end *victim, unsigned which)
     if (!in->on) {
         memcpy(wire + 2, payload, len);
     } else {
-        if (!quicktun_direction_clean(in)) {
+        if (!quicktun_direction_clean(in))
             assert_int_equal(crypto_box_beforenm(shared, in->theirs, in->mine), 0);
-        }
         assert_int_equal(crypto_box_easy_afternm(wire + 2, payload, len, in->nonce, shared), 0);
     }
     pair_feed(victim, wire, 2 + tag + len);
@@ -222,9 +221,8 @@ static void attack(struct pair_end *from, enum trick trick)
     if (trick >= FORGE) {
         unsigned which = (unsigned)trick - FORGE;
         feed_forgery(to, which % FORGERIES);
-        if (which < FORGERIES) {
+        if (which < FORGERIES)
             feed(to, packet, len); /* beside the right one, else instead of it */
-        }
         return;
     }
     switch (trick) {
@@ -245,9 +243,8 @@ static void attack(struct pair_end *from, enum trick trick)
         feed(from, packet, len);
         break;
     case SWAP:
-        if (pair_next_packet(from) > 0) {
+        if (pair_next_packet(from) > 0)
             pair_deliver(from, pair_next_packet(from));
-        }
         feed(to, packet, len);
         break;
     default:
@@ -263,9 +260,8 @@ static struct pair_end *next_sender(struct pair *pair, size_t turn)
 {
     for (size_t i = 0; i < 2; i++) {
         struct pair_end *end = &pair->ends[(turn + i) % 2];
-        if (pair_next_packet(end) > 0) {
+        if (pair_next_packet(end) > 0)
             return end;
-        }
     }
     return NULL;
 }
@@ -294,14 +290,12 @@ static size_t converse(struct pair *pair, size_t position, enum trick trick)
         pair_tick(&pair->ends[1]);
         talk(pair, &talked);
         struct pair_end *from = next_sender(pair, count);
-        if (!from || pair->ends[0].error || pair->ends[1].error) {
+        if (!from || pair->ends[0].error || pair->ends[1].error)
             return count;
-        }
-        if (count == position) {
+        if (count == position)
             attack(from, trick);
-        } else {
+        else
             pair_deliver(from, pair_next_packet(from));
-        }
         count++;
         assert_true(count < 1000);
     }
@@ -312,43 +306,34 @@ static const char *judge_end(struct pair_end *end)
     const struct quicktun_session *session = end->session;
     const struct quicktun_session *other = pair_other(end)->session;
     if (session->start_received && end->pinned &&
-        memcmp(session->peer, other->context->public_key, QUICKTUN_KEY_LEN) != 0) {
+        memcmp(session->peer, other->context->public_key, QUICKTUN_KEY_LEN) != 0)
         return "another peer";
-    }
-    if (session->disabled && !session->disable_sent && !other->disable_sent) {
+    if (session->disabled && !session->disable_sent && !other->disable_sent)
         return "encryption disabled by nobody";
-    }
-    if (session->zero_received && !other->zero_sent) {
+    if (session->zero_received && !other->zero_sent)
         return "tunnel started by nobody";
-    }
-    if (!session->disabled && end->wrong > 0) {
+    if (!session->disabled && end->wrong > 0)
         return "a forged packet tunnelled";
-    }
     if (!session->disabled && session->was_up && !session->error &&
-        quicktun_session_protection(session) == QUICKTUN_CLEAR) {
+        quicktun_session_protection(session) == QUICKTUN_CLEAR)
         return "up without protection";
-    }
     return NULL;
 }
 
 static const char *judge(struct pair *pair)
 {
     unsigned asked = (pair->ends[0].ask != NULL) + (pair->ends[1].ask != NULL);
-    if (pair->nonces_repeated > 0) {
+    if (pair->nonces_repeated > 0)
         return "a nonce used twice with one key";
-    }
-    if (pair->plaintexts_repeated > 0) {
+    if (pair->plaintexts_repeated > 0)
         return "a plaintext accepted twice";
-    }
-    if (answers > asked) {
+    if (answers > asked)
         return "a password answered that nobody asked for";
-    }
     for (size_t i = 0; i < 2; i++) {
         struct pair_end *end = &pair->ends[i];
         const char *wrong = end->pinned ? judge_end(end) : NULL;
-        if (wrong) {
+        if (wrong)
             return wrong;
-        }
     }
     return NULL;
 }

@@ -45,13 +45,11 @@ static void choose(struct pair *pair, struct pair_end *end)
     options->update_after_bytes = chance(pair, 2) ? 2000 + pair_below(pair, 10000) : 0;
     end->password = passwords[pair_below(pair, 5)];
     end->ask = chance(pair, 3) ? "correct horse" : NULL;
-    if (chance(pair, 2)) {
+    if (chance(pair, 2))
         choose_weakness(pair, end);
-    }
     /* Of a network of adit's ends most agree. */
-    if (chance(pair, 2)) {
+    if (chance(pair, 2))
         end->password = "correct horse";
-    }
 }
 
 /* The two ends' options, seen from one of them. */
@@ -209,9 +207,8 @@ static void step(struct pair *pair)
     switch (pair_below(pair, 5)) {
     case 0:
     case 1:
-        if (pair_underway(end) > 0) {
+        if (pair_underway(end) > 0)
             pair_deliver(end, 1 + pair_below(pair, pair_underway(end)));
-        }
         break;
     case 2:
         pair_tick(end);
@@ -234,9 +231,8 @@ static const char *judge_closed(const struct pair *pair, const struct view views
 {
     for (size_t i = 0; i < 2; i++) {
         int error = pair->ends[i].error;
-        if (error && !explains(&views[i], &views[!i], error)) {
+        if (error && !explains(&views[i], &views[!i], error))
             return quicktun_error_text(error);
-        }
     }
     return should_come_up(&views[0]) && should_come_up(&views[1]) ? "closed without a reason"
                                                                   : NULL;
@@ -247,41 +243,31 @@ static const char *judge(struct pair *pair)
 {
     const struct view views[2] = {{&pair->ends[0], &pair->ends[1]},
                                   {&pair->ends[1], &pair->ends[0]}};
-    if (pair->nonces_repeated > 0) {
+    if (pair->nonces_repeated > 0)
         return "a nonce was used twice with one key";
-    }
-    if (pair->plaintexts_repeated > 0) {
+    if (pair->plaintexts_repeated > 0)
         return "a plaintext was accepted twice";
-    }
-    if (pair->ends[0].wrong > 0 || pair->ends[1].wrong > 0) {
+    if (pair->ends[0].wrong > 0 || pair->ends[1].wrong > 0)
         return "something was heard that was not said";
-    }
-    if (closed(pair)) {
+    if (closed(pair))
         return judge_closed(pair, views);
-    }
-    if (!pair_up(pair)) {
+    if (!pair_up(pair))
         return "neither up nor closed";
-    }
     bool late = may_ask_in_time(&views[0]) || may_ask_in_time(&views[1]);
-    if (!late && (!should_come_up(&views[0]) || !should_come_up(&views[1]))) {
+    if (!late && (!should_come_up(&views[0]) || !should_come_up(&views[1])))
         return "up against a policy";
-    }
-    for (size_t i = 0; i < 2; i++) {
-        if (pair->ends[i].packets_heard != pair->ends[!i].packets_sent) {
+    for (size_t i = 0; i < 2; i++)
+        if (pair->ends[i].packets_heard != pair->ends[!i].packets_sent)
             return "packets are missing";
-        }
-    }
     return NULL;
 }
 
 /* Both ends are quiet and up: packets must go through now. */
 static void exchange(struct pair *pair)
 {
-    for (size_t i = 0; i < 2; i++) {
-        if (!pair_send(&pair->ends[i], 100, 0) || !pair_send_batch(&pair->ends[i], 3, 50)) {
+    for (size_t i = 0; i < 2; i++)
+        if (!pair_send(&pair->ends[i], 100, 0) || !pair_send_batch(&pair->ends[i], 3, 50))
             pair->ends[i].wrong++;
-        }
-    }
     pair_settle(pair);
 }
 
@@ -308,22 +294,18 @@ static const char *converse(uint64_t seed, bool *up, uint64_t *packets)
         pair.ends[i].options.mode = mode;
     }
     pair_start(&pair);
-    for (size_t i = 0; i < STEPS && !closed(&pair); i++) {
+    for (size_t i = 0; i < STEPS && !closed(&pair); i++)
         step(&pair);
-    }
-    for (size_t i = 0; i < 2; i++) {
+    for (size_t i = 0; i < 2; i++)
         pair.ends[i].wire.room = PAIR_BYTES_MAX;
-    }
     pair_run(&pair, QUICKTUN_UP_MS + 1000);
-    if (!closed(&pair)) {
+    if (!closed(&pair))
         exchange(&pair);
-    }
     *up = !closed(&pair);
     *packets += pair.ends[0].packets_heard + pair.ends[1].packets_heard;
     const char *wrong = judge(&pair);
-    for (size_t i = 0; wrong && i < 2; i++) {
+    for (size_t i = 0; wrong && i < 2; i++)
         describe(&pair.ends[i]);
-    }
     pair_stop(&pair);
     return wrong;
 }

@@ -26,14 +26,12 @@ static int teardown(void **state)
 static int start_with(const uint8_t *key, const uint8_t *input)
 {
     uint8_t arguments[QUICKTUN_KEY_LEN + QUICKTUN_INPUT_LEN] = {0};
-    if (key) {
+    if (key)
         memcpy(arguments, key, QUICKTUN_KEY_LEN);
-    }
-    if (input) {
+    if (input)
         memcpy(arguments + QUICKTUN_KEY_LEN, input, QUICKTUN_INPUT_LEN);
-    } else {
+    else
         memset(arguments + QUICKTUN_KEY_LEN, 0x5a, QUICKTUN_INPUT_LEN);
-    }
     return hostile_commands(QUICKTUN_CODE_START_CRYPTO, arguments, sizeof arguments);
 }
 
@@ -220,9 +218,8 @@ static void answers_to_nothing_close(void **state)
         hostile_start_up();
         size_t len = codes[i] == QUICKTUN_CODE_PASSWORD ? QUICKTUN_HASH_LEN : 0;
         assert_int_equal(hostile_commands(codes[i], NULL, len), QUICKTUN_E_ANSWER);
-        if (i + 1 < sizeof codes) {
+        if (i + 1 < sizeof codes)
             hostile_stop();
-        }
     }
 }
 
@@ -290,9 +287,8 @@ static void anything_after_a_keying_command_closes(void **state)
         hostile_pair();
         hostile_start_up();
         assert_int_equal(hostile_says(payload, sizeof payload), QUICKTUN_E_AFTER_KEYING);
-        if (i + 1 < sizeof codes) {
+        if (i + 1 < sizeof codes)
             hostile_stop();
-        }
     }
 }
 

@@ -193,11 +193,9 @@ static void bytes_under_one_key_are_a_gibibyte_at_most(void **state)
 static bool holds(const struct quicktun_session *session, const uint8_t *secret)
 {
     const uint8_t *bytes = (const uint8_t *)session;
-    for (size_t i = 0; i + QUICKTUN_KEY_LEN <= sizeof *session; i++) {
-        if (memcmp(bytes + i, secret, QUICKTUN_KEY_LEN) == 0) {
+    for (size_t i = 0; i + QUICKTUN_KEY_LEN <= sizeof *session; i++)
+        if (memcmp(bytes + i, secret, QUICKTUN_KEY_LEN) == 0)
             return true;
-        }
-    }
     return false;
 }
 
@@ -246,9 +244,8 @@ static void largest_packet_goes_through_in_every_mode(void **state)
         pair_settle(hostile_victim()->pair);
         assert_int_equal(hostile_peer()->packets_heard, 2);
         assert_int_equal(hostile_peer()->wrong, 0);
-        if (mode < 3) {
+        if (mode < 3)
             hostile_stop();
-        }
     }
 }
 
@@ -492,9 +489,8 @@ static int unknown_commands(size_t count)
 {
     static uint8_t payload[1 + 3 * 10000];
     payload[0] = QUICKTUN_CODE_BATCH;
-    for (size_t i = 0; i < count; i++) {
+    for (size_t i = 0; i < count; i++)
         memcpy(payload + 1 + 3 * i, (uint8_t[]){0, 1, 200}, 3);
-    }
     return hostile_says(payload, 1 + 3 * count);
 }
 

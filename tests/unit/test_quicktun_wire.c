@@ -120,9 +120,8 @@ static void ten_wrappers_are_opened_and_eleven_close(void **state)
         assert_int_equal(hostile_victim()->session->counters.commands_skipped, 1);
         len = wrap(payload, codes[i], QUICKTUN_WRAPPERS_MAX + 1);
         assert_int_equal(hostile_says(payload, len), QUICKTUN_E_WRAPPERS);
-        if (i == 0) {
+        if (i == 0)
             hostile_stop();
-        }
     }
 }
 
@@ -138,9 +137,8 @@ static void arguments_of_a_wrong_length_close(void **state)
         hostile_pair();
         hostile_start_up();
         assert_int_equal(hostile_commands(wrong[i].code, NULL, wrong[i].len), QUICKTUN_E_ARGUMENT);
-        if (i + 1 < sizeof wrong / sizeof *wrong) {
+        if (i + 1 < sizeof wrong / sizeof *wrong)
             hostile_stop();
-        }
     }
 }
 
@@ -281,9 +279,8 @@ static void network_configuration_is_read_as_it_is_written(void **state)
     uint8_t bytes[QUICKTUN_NETWORK_LEN];
     uint8_t back[QUICKTUN_NETWORK_LEN];
     struct quicktun_network network;
-    for (size_t i = 0; i < sizeof bytes; i++) {
+    for (size_t i = 0; i < sizeof bytes; i++)
         bytes[i] = (uint8_t)i;
-    }
     bytes[0] = QUICKTUN_ETHERNET;
     assert_true(quicktun_message_read_network(bytes, &network));
     assert_int_equal(network.mode, QUICKTUN_ETHERNET);
@@ -371,9 +368,8 @@ static void conversation_is_the_same_at_every_cut(void **state)
     struct pair_end *peer = hostile_peer();
     assert_true(pair_send(peer, 300, 0));
     assert_true(pair_send_batch(peer, 3, 40));
-    while (pair_underway(peer) > 0) {
+    while (pair_underway(peer) > 0)
         pair_deliver(peer, 1);
-    }
     assert_int_equal(hostile_victim()->error, 0);
     assert_int_equal(hostile_victim()->packets_heard, 4);
     assert_int_equal(hostile_victim()->wrong, 0);
@@ -423,9 +419,8 @@ static void errors_have_texts_of_their_own(void **state)
     (void)state;
     for (int i = 0; i >= QUICKTUN_E_FLOOD; i--) {
         assert_string_not_equal(quicktun_error_text(i), "unknown error");
-        for (int j = 0; j > i; j--) {
+        for (int j = 0; j > i; j--)
             assert_string_not_equal(quicktun_error_text(i), quicktun_error_text(j));
-        }
     }
     assert_string_equal(quicktun_error_text(QUICKTUN_E_FLOOD - 1), "unknown error");
     assert_string_equal(quicktun_error_text(1), "unknown error");

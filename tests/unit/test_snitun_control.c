@@ -37,11 +37,10 @@ static void check_new(struct side *side)
         assert_memory_equal(frames[0].header.id, channel->id, SNITUN_ID_LEN);
         const uint8_t *said = v2 ? frames[0].payload : frames[0].header.extra;
         assert_int_equal(frames[0].header.size, !v2 ? 0 : i == 1 ? 32 : 16);
-        if (i == 1 && v2) {
+        if (i == 1 && v2)
             assert_memory_equal(said, v6, sizeof v6);
-        } else {
+        else
             assert_memory_equal(said, i == 0 ? v4 : unknown, sizeof v4);
-        }
     }
 }
 
@@ -286,14 +285,12 @@ static void pings_past_the_ring_are_dropped_and_counted(void **state)
     struct side side = {0};
     side_simple(&side, SNITUN_CLIENT);
     for (unsigned round = 0; round < 3; round++) {
-        for (unsigned i = 0; i < SNITUN_PONGS_MAX + 5; i++) {
+        for (unsigned i = 0; i < SNITUN_PONGS_MAX + 5; i++)
             side_frame_in(&side, SNITUN_FLAG_PING, side_id(i), "ping", SNITUN_NEED_MORE);
-        }
         assert_int_equal(counters(&side).pings_dropped, 5 * (round + 1));
         assert_int_equal(side_control(&side, frames), SNITUN_PONGS_MAX);
-        for (unsigned i = 0; i < SNITUN_PONGS_MAX; i++) {
+        for (unsigned i = 0; i < SNITUN_PONGS_MAX; i++)
             assert_memory_equal(frames[i].header.id, side_id(i), SNITUN_ID_LEN);
-        }
     }
     side_stop(&side);
 }
@@ -343,9 +340,8 @@ static void refusals_past_the_ring_get_no_close(void **state)
     side_start(&side, SNITUN_CLIENT, SNITUN_AES_CBC, 1);
     side_establish(&side);
     side_opened(&side, 0);
-    for (unsigned i = 1; i <= 2 * SNITUN_REFUSALS_MAX; i++) {
+    for (unsigned i = 1; i <= 2 * SNITUN_REFUSALS_MAX; i++)
         side_frame_in(&side, SNITUN_FLAG_NEW, side_id(i), "4abcd", SNITUN_NEED_MORE);
-    }
     assert_int_equal(side_control(&side, frames), SNITUN_REFUSALS_MAX);
     assert_int_equal(counters(&side).channels_refused, 2 * SNITUN_REFUSALS_MAX);
     side_stop(&side);
@@ -366,9 +362,8 @@ static void pongs_then_refusals_then_our_ping_then_channels(void **state)
     snitun_ping(side.session);
     side_frame_in(&side, SNITUN_FLAG_PING, side_id(9), "ping", SNITUN_NEED_MORE);
     assert_int_equal(side_control(&side, frames), 4);
-    for (size_t i = 0; i < sizeof flags; i++) {
+    for (size_t i = 0; i < sizeof flags; i++)
         assert_int_equal(frames[i].header.flag, flags[i]);
-    }
     assert_memory_equal(frames[0].header.extra, "pong", 4);
     assert_memory_equal(frames[2].header.extra, "ping", 4);
     side_stop(&side);
@@ -380,9 +375,8 @@ static void channels_speak_first_come_first_served(void **state)
     struct side side = {0};
     side_simple(&side, SNITUN_CLIENT);
     struct snitun_channel *channels[3];
-    for (unsigned i = 0; i < 3; i++) {
+    for (unsigned i = 0; i < 3; i++)
         channels[i] = side_opened(&side, i);
-    }
     assert_true(snitun_channel_backlog(channels[2], SNITUN_PAUSE_AT));
     snitun_channel_close(channels[0]);
     assert_true(snitun_channel_backlog(channels[1], SNITUN_PAUSE_AT));
@@ -401,9 +395,8 @@ static void check_room(struct side *side)
     size_t new_len = header_len + (v2 ? header_len : 0); /* an IPv6 caller takes 32 bytes */
     uint8_t wire[3 * SNITUN_CONTROL_MAX];
     assert_true(new_len <= SNITUN_CONTROL_MAX);
-    for (int i = 0; i < 3; i++) {
+    for (int i = 0; i < 3; i++)
         unannounced(side, "2001:db8::1");
-    }
     side_frame_in(side, SNITUN_FLAG_PING, side_id(9), "ping", SNITUN_NEED_MORE);
     assert_int_equal(snitun_control(side->session, 0, wire, header_len - 1), 0);
     assert_int_equal(snitun_control(side->session, 0, wire, header_len + new_len - 1), header_len);
@@ -463,12 +456,10 @@ static void two_sessions_may_owe_answers_at_once(void **state)
     snitun_session_free(sides[1].session);
     sides[1].session = snitun_session_new(sides[0].context, SNITUN_CLIENT, &sides[1].keys, NULL, 0);
     side_establish(&sides[1]);
-    for (unsigned i = 0; i < 2; i++) {
+    for (unsigned i = 0; i < 2; i++)
         side_frame_in(&sides[i], SNITUN_FLAG_PING, side_id(i), "ping", SNITUN_NEED_MORE);
-    }
-    for (unsigned i = 0; i < 2; i++) {
+    for (unsigned i = 0; i < 2; i++)
         assert_memory_equal(side_only(&sides[i], SNITUN_FLAG_PING).id, side_id(i), SNITUN_ID_LEN);
-    }
     side_stop(&sides[1]);
     side_stop(&sides[0]);
 }

@@ -40,9 +40,8 @@ gcry_error_t __wrap_gcry_cipher_setiv(gcry_cipher_hd_t handle, const void *iv, s
 
 static bool out_of_memory(void)
 {
-    if (allocations_left > 0 && --allocations_left == 0) {
+    if (allocations_left > 0 && --allocations_left == 0)
         memory_fails = true;
-    }
     return memory_fails;
 }
 
@@ -90,11 +89,9 @@ gcry_error_t __wrap_gcry_cipher_setiv(gcry_cipher_hd_t handle, const void *iv, s
 static bool all_zero(const void *bytes, size_t len)
 {
     const uint8_t *at = bytes;
-    for (size_t i = 0; i < len; i++) {
-        if (at[i] != 0) {
+    for (size_t i = 0; i < len; i++)
+        if (at[i] != 0)
             return false;
-        }
-    }
     return true;
 }
 
@@ -550,11 +547,9 @@ static void a_channel_is_made_whole_or_not_at_all(void **state)
 static void every_error_has_a_text_of_its_own(void **state)
 {
     (void)state;
-    for (int a = SNITUN_E_COUNTER; a <= SNITUN_OK; a++) {
-        for (int b = SNITUN_E_COUNTER - 1; b < a; b++) {
+    for (int a = SNITUN_E_COUNTER; a <= SNITUN_OK; a++)
+        for (int b = SNITUN_E_COUNTER - 1; b < a; b++)
             assert_string_not_equal(snitun_error_text(a), snitun_error_text(b));
-        }
-    }
 }
 
 int main(void)

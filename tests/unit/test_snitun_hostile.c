@@ -52,9 +52,8 @@ static void swallow(struct side *side, const uint8_t *in, size_t len)
         size_t consumed;
         int error = snitun_receive(side->session, side->now_ms, in, len, &consumed, &event);
         assert_int_equal(error, 0);
-        if (event.type == SNITUN_OPENED || event.type == SNITUN_CLOSED) {
+        if (event.type == SNITUN_OPENED || event.type == SNITUN_CLOSED)
             snitun_channel_close(event.channel);
-        }
         in += consumed;
         len -= consumed;
     }
@@ -65,9 +64,8 @@ static long million(struct side *side, uint8_t flag, const char *extra)
 {
     long before = live;
     uint8_t wire[SNITUN_HEADER_MAX];
-    for (unsigned i = 0; i < MILLION; i++) {
+    for (unsigned i = 0; i < MILLION; i++)
         swallow(side, wire, side_header(side, flag, side_id(i + 10), 0, extra, wire));
-    }
     return live - before;
 }
 

@@ -57,9 +57,8 @@ static int draw(void *arg, void *buf, size_t len)
 {
     struct world *world = arg;
     uint8_t *out = buf;
-    for (size_t i = 0; i < len; i++) {
+    for (size_t i = 0; i < len; i++)
         out[i] = (uint8_t)side_next(&world->random);
-    }
     return 0;
 }
 
@@ -83,17 +82,15 @@ static void adopt(struct pipe *pipe, int role, struct snitun_channel *channel)
 {
     pipe->ends[role].channel = channel;
     snitun_channel_set_user(channel, pipe);
-    if (pipe->ends[role].to_send > 0) {
+    if (pipe->ends[role].to_send > 0)
         snitun_channel_ready(channel);
-    }
 }
 
 /* The caller's address tells the client which channel it is. */
 static void open_next(struct world *world)
 {
-    if (world->opened == CHANNELS) {
+    if (world->opened == CHANNELS)
         return;
-    }
     size_t index = world->opened++;
     struct pipe *pipe = &world->pipes[index];
     const struct adit_ip caller = {.family = 4, .bytes = {10, 0, 0, (uint8_t)(index + 1)}};
@@ -117,9 +114,8 @@ static void end_if_done(struct pipe *pipe, int role)
 {
     struct end *end = &pipe->ends[role];
     if (end->channel && end->sent == end->to_send &&
-        end->received == pipe->ends[1 - role].to_send && pipe->opened) {
+        end->received == pipe->ends[1 - role].to_send && pipe->opened)
         end_channel(pipe, role);
-    }
 }
 
 static void maybe_cut(struct world *world)
@@ -138,9 +134,8 @@ static void write_control(struct world *world, int role)
 {
     struct link *link = &world->links[role];
     size_t room = SNITUN_CONTROL_MAX + (size_t)below(world, 400);
-    if (link->len + room > LINK_MAX) {
+    if (link->len + room > LINK_MAX)
         return;
-    }
     long len = snitun_control(world->sessions[role], world->now_ms, link->bytes + link->len, room);
     assert_true(len >= 0);
     link->len += (size_t)len;
@@ -149,14 +144,12 @@ static void write_control(struct world *world, int role)
 static void write_data(struct world *world, int role)
 {
     struct link *link = &world->links[role];
-    if (link->len + SNITUN_HEADER_MAX + SNITUN_FRAME_ALONE > LINK_MAX) {
+    if (link->len + SNITUN_HEADER_MAX + SNITUN_FRAME_ALONE > LINK_MAX)
         return;
-    }
     size_t limit;
     struct snitun_channel *channel = snitun_turn(world->sessions[role], &limit);
-    if (!channel) {
+    if (!channel)
         return;
-    }
     size_t index = index_of(world, channel);
     struct end *end = &world->pipes[index].ends[role];
     uint64_t left = end->to_send - end->sent;
@@ -166,12 +159,10 @@ static void write_data(struct world *world, int role)
     len = left < len ? (size_t)left : len;
     assert_int_equal(snitun_data(world->sessions[role], channel, len, link->bytes + link->len), 0);
     link->len += snitun_header_len(world->sessions[role]);
-    for (size_t i = 0; i < len; i++) {
+    for (size_t i = 0; i < len; i++)
         link->bytes[link->len++] = byte_at(index, role, end->sent++);
-    }
-    if (end->sent == end->to_send) {
+    if (end->sent == end->to_send)
         snitun_channel_idle(channel);
-    }
     end_if_done(&world->pipes[index], role);
 }
 
@@ -243,9 +234,8 @@ static void drain(struct world *world)
     struct end *end = &world->pipes[below(world, CHANNELS)].ends[role];
     size_t taken = (size_t)below(world, end->backlog + 1);
     end->backlog -= below(world, 2) ? taken : end->backlog;
-    if (end->channel) {
+    if (end->channel)
         assert_true(snitun_channel_backlog(end->channel, end->backlog));
-    }
 }
 
 /* ---- A run ---- */
@@ -253,11 +243,9 @@ static void drain(struct world *world)
 static void pass_time(struct world *world)
 {
     world->now_ms += below(world, 20);
-    for (int role = 0; role < 2; role++) {
-        if (world->now_ms >= snitun_deadline(world->sessions[role])) {
+    for (int role = 0; role < 2; role++)
+        if (world->now_ms >= snitun_deadline(world->sessions[role]))
             assert_int_equal(snitun_tick(world->sessions[role], world->now_ms), 0);
-        }
-    }
 }
 
 static void step(struct world *world)
@@ -284,44 +272,38 @@ static void step(struct world *world)
         pass_time(world);
         break;
     default:
-        if (below(world, 20) == 0 && snitun_session_established(world->sessions[SNITUN_SERVER])) {
+        if (below(world, 20) == 0 && snitun_session_established(world->sessions[SNITUN_SERVER]))
             open_next(world);
-        } else if (below(world, 50) == 0) {
+        else if (below(world, 50) == 0)
             snitun_ping(world->sessions[role]);
-        }
         break;
     }
 }
 
 static bool quiet(const struct world *world)
 {
-    for (int role = 0; role < 2; role++) {
-        if (world->links[role].len > 0 || snitun_wants_to_send(world->sessions[role])) {
+    for (int role = 0; role < 2; role++)
+        if (world->links[role].len > 0 || snitun_wants_to_send(world->sessions[role]))
             return false;
-        }
-    }
     return true;
 }
 
 /* Everything that can still move does. */
 static void settle(struct world *world)
 {
-    while (world->opened < CHANNELS) {
+    while (world->opened < CHANNELS)
         open_next(world);
-    }
     for (int rounds = 0; rounds < 100000; rounds++) {
         for (int i = 0; i < CHANNELS; i++) {
             for (int role = 0; role < 2; role++) {
                 struct end *end = &world->pipes[i].ends[role];
                 end->backlog = 0;
-                if (end->channel) {
+                if (end->channel)
                     assert_true(snitun_channel_backlog(end->channel, 0));
-                }
             }
         }
-        if (quiet(world)) {
+        if (quiet(world))
             return;
-        }
         for (int role = 0; role < 2; role++) {
             write_control(world, role);
             write_data(world, role);
@@ -375,9 +357,8 @@ static unsigned run(enum snitun_cipher cipher, uint8_t version, uint64_t seed)
     assert_non_null(world);
     world->random = seed;
     start(world, cipher, version);
-    for (int i = 0; i < STEPS; i++) {
+    for (int i = 0; i < STEPS; i++)
         step(world);
-    }
     settle(world);
     all_delivered(world);
     for (int role = 0; role < 2; role++) {
@@ -393,11 +374,9 @@ static unsigned run(enum snitun_cipher cipher, uint8_t version, uint64_t seed)
 static void run_seeds(enum snitun_cipher cipher)
 {
     unsigned over_watermark = 0;
-    for (uint8_t version = 0; version <= 2; version++) {
-        for (uint64_t seed = 1; seed <= 3; seed++) {
+    for (uint8_t version = 0; version <= 2; version++)
+        for (uint64_t seed = 1; seed <= 3; seed++)
             over_watermark += run(cipher, version, seed * 1000 + version);
-        }
-    }
     assert_true(over_watermark > 0);
 }
 

@@ -105,9 +105,8 @@ static void a_new_without_an_address_type_is_for_an_unknown_caller_before_versio
 
 static void check_lying_new(struct side *side)
 {
-    if (side->keys.protocol_version >= 2) {
+    if (side->keys.protocol_version >= 2)
         return;
-    }
     uint8_t wire[SNITUN_HEADER_MAX + 100] = {0};
     size_t len = side_header(side, SNITUN_FLAG_NEW, side_id(1), 100, "4abcd", wire);
     side_feed(side, wire, len + 100, SNITUN_OPENED);
@@ -131,9 +130,8 @@ static void check_new_from_client(struct side *side)
         uint32_t size = v2 ? 16U << i % 2 : 0;
         static const uint8_t payload[SNITUN_NEW_IPV6_LEN] = "nothing that is an address";
         size_t len = side_header(side, SNITUN_FLAG_NEW, ids[i / 2], size, "4abcd", wire);
-        if (size > 0) {
+        if (size > 0)
             len += side_seal(side, payload, size, wire + len);
-        }
         side_feed(side, wire, len, SNITUN_NEED_MORE);
         goes_on(side);
     }
@@ -255,9 +253,8 @@ static void check_sizes_where_none_belongs(struct side *side)
         bool closes = flags[i] == SNITUN_FLAG_CLOSE;
         bool pauses = flags[i] == SNITUN_FLAG_PAUSE && side->keys.protocol_version >= 1;
         side_feed(side, wire, len + 70, closes ? SNITUN_CLOSED : SNITUN_NEED_MORE);
-        if (ping) {
+        if (ping)
             side_only(side, SNITUN_FLAG_PING);
-        }
         assert_int_equal(snitun_channel_paused(channel), pauses);
         goes_on(side);
     }
@@ -441,9 +438,8 @@ static void check_split(enum snitun_cipher cipher, uint8_t version, size_t cut, 
     size_t len = every_kind_of_frame(&side, wire);
     cut = cut < len ? cut : len;
     receive_piece(&side, &story, wire, cut);
-    for (size_t at = cut; at < len; at += step) {
+    for (size_t at = cut; at < len; at += step)
         receive_piece(&side, &story, wire + at, len - at < step ? len - at : step);
-    }
     assert_memory_equal(story.text, expected_story, sizeof expected_story);
     side_only(&side, SNITUN_FLAG_PING);
     struct snitun_channel *second = snitun_channel_find(side.session, side_id(2));
@@ -464,11 +460,9 @@ static void every_size_of_reads_tells_the_same(void **state)
 {
     (void)state;
     for (int cipher = SNITUN_AES_CBC; cipher <= SNITUN_AES_GCM_SIV; cipher++) {
-        for (uint8_t version = 0; version <= 2; version++) {
-            for (size_t step = 1; step < 70; step++) {
+        for (uint8_t version = 0; version <= 2; version++)
+            for (size_t step = 1; step < 70; step++)
                 check_split((enum snitun_cipher)cipher, version, 0, step);
-            }
-        }
     }
 }
 

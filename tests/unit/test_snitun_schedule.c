@@ -30,9 +30,8 @@ static void run(struct side *side, struct snitun_channel **channels, size_t coun
         struct snitun_channel *channel = snitun_turn(side->session, &limit);
         assert_non_null(channel);
         size_t n = 0;
-        while (n < count && channels[n] != channel) {
+        while (n < count && channels[n] != channel)
             n++;
-        }
         assert_true(n < count);
         size_t len = most(n) < limit ? most(n) : limit;
         assert_int_equal(snitun_data(side->session, channel, len, header), 0);
@@ -48,9 +47,8 @@ static void a_channel_alone_may_send_large_frames(void **state)
     side_simple(&side, SNITUN_CLIENT);
     struct snitun_channel *channel = side_opened(&side, 1);
     snitun_channel_ready(channel);
-    for (int i = 0; i < 5; i++) {
+    for (int i = 0; i < 5; i++)
         assert_int_equal(send_turn(&side, channel, SIZE_MAX), SNITUN_FRAME_ALONE);
-    }
     struct snitun_counters counters;
     snitun_session_counters(side.session, &counters);
     assert_int_equal(counters.payload_sent, 5 * SNITUN_FRAME_ALONE);
@@ -67,9 +65,8 @@ static void channels_take_turns_with_small_frames(void **state)
         channels[i] = side_opened(&side, i);
         snitun_channel_ready(channels[i]);
     }
-    for (unsigned i = 0; i < 30; i++) {
+    for (unsigned i = 0; i < 30; i++)
         assert_int_equal(send_turn(&side, channels[i % 3], SIZE_MAX), SNITUN_FRAME_SHARED);
-    }
     side_stop(&side);
 }
 
@@ -91,9 +88,8 @@ static void a_fast_line_gets_larger_frames_by_turns(void **state)
     }
     for (size_t c = 0; c < sizeof cases / sizeof *cases; c++) {
         snitun_session_set_frame_shared(side.session, cases[c].asked);
-        for (unsigned i = 0; i < 9; i++) {
+        for (unsigned i = 0; i < 9; i++)
             assert_int_equal(send_turn(&side, channels[i % 3], SIZE_MAX), cases[c].got);
-        }
     }
     side_stop(&side);
 }
@@ -275,9 +271,8 @@ static void a_turn_not_taken_is_offered_again(void **state)
     struct snitun_channel *channels[3];
     size_t limit;
     ready_channels(&side, channels, 3);
-    for (int i = 0; i < 3; i++) {
+    for (int i = 0; i < 3; i++)
         assert_ptr_equal(snitun_turn(side.session, &limit), channels[0]);
-    }
     snitun_channel_idle(channels[0]);
     assert_null(side.session->schedule.turn);
     assert_ptr_equal(snitun_turn(side.session, &limit), channels[1]);

@@ -104,9 +104,8 @@ static void path_that_leads_elsewhere_is_no_name(void **state)
     static const char *const paths[] = {"/",    "/a",  "a/",   "a//b",  ".",     "..",
                                         "a/..", "./a", "../a", "a/./b", "a/../b"};
     uint8_t name[SODIUMTCP_NAME_MAX];
-    for (size_t i = 0; i < sizeof paths / sizeof *paths; i++) {
+    for (size_t i = 0; i < sizeof paths / sizeof *paths; i++)
         assert_int_equal(sodiumtcp_name_from_path(paths[i], name), SODIUMTCP_E_NAME);
-    }
 }
 
 static void name_has_its_limits(void **state)
@@ -119,18 +118,16 @@ static void name_has_its_limits(void **state)
     assert_int_equal(sodiumtcp_name_from_path(path, name), SODIUMTCP_E_NAME);
     assert_int_equal(sodiumtcp_name_from_path(path + 1, name), SODIUMTCP_COMPONENT_MAX + 1);
     path[SODIUMTCP_COMPONENT_MAX + 1] = 'x';
-    for (size_t i = 1; i < sizeof path; i += 2) {
+    for (size_t i = 1; i < sizeof path; i += 2)
         path[i] = '/';
-    }
     path[2 * SODIUMTCP_NAME_DEPTH_MAX - 1] = '\0';
     assert_int_equal(sodiumtcp_name_from_path(path, name), 2 * SODIUMTCP_NAME_DEPTH_MAX);
     path[2 * SODIUMTCP_NAME_DEPTH_MAX - 1] = '/';
     path[2 * SODIUMTCP_NAME_DEPTH_MAX + 1] = '\0';
     assert_int_equal(sodiumtcp_name_from_path(path, name), SODIUMTCP_E_NAME);
     memset(path, 'x', sizeof path);
-    for (size_t i = 255; i < sizeof path; i += 256) {
+    for (size_t i = 255; i < sizeof path; i += 256)
         path[i] = '/';
-    }
     path[SODIUMTCP_NAME_MAX - 1] = '\0';
     assert_int_equal(sodiumtcp_name_from_path(path, name), SODIUMTCP_NAME_MAX);
     path[SODIUMTCP_NAME_MAX - 1] = '/';

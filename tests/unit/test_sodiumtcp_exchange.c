@@ -282,9 +282,8 @@ static void first_credit_is_within_its_limits(void **state)
     for (size_t i = 0; i < sizeof credits / sizeof *credits; i++) {
         uint8_t body[SODIUMTCP_KEY_SERVER_LEN] = {9};
         struct pair *pair = with_key_client();
-        for (unsigned k = 0; k < 8; k++) {
+        for (unsigned k = 0; k < 8; k++)
             body[56 + k] = (uint8_t)(credits[i] >> (56 - 8 * k));
-        }
         pair_breach(pair, &pair->server, SODIUMTCP_PDU_KEY_SERVER, body, sizeof body,
                     SODIUMTCP_E_CREDIT);
         pair_free(pair);
@@ -310,9 +309,8 @@ static void extension_pdus_before_the_exchange_are_refused(void **state)
     (void)state;
     static const uint8_t body[SODIUMTCP_BLOCK_MAX];
     for (uint32_t type = 16; type < 40; type++) {
-        if (type == SODIUMTCP_PDU_KEY_CLIENT) {
+        if (type == SODIUMTCP_PDU_KEY_CLIENT)
             continue;
-        }
         struct pair *pair = before_choice(NULL);
         pair_breach(pair, &pair->client, type, body, 45, SODIUMTCP_E_TYPE);
         pair_free(pair);

@@ -348,9 +348,8 @@ static void a_thousand_and_24_wait_for_their_ack(void **state)
 {
     (void)state;
     struct pair *pair = open_pair();
-    for (uint32_t i = 0; i < SODIUMTCP_UNACKED_MAX; i++) {
+    for (uint32_t i = 0; i < SODIUMTCP_UNACKED_MAX; i++)
         begin_directory(pair);
-    }
     assert_false(sodiumtcp_may_begin(pair->client.session));
     ack(pair, 0, SODIUMTCP_KEPT);
     assert_true(sodiumtcp_may_begin(pair->client.session));
@@ -385,9 +384,8 @@ static void client_stops_where_its_credit_ends(void **state)
     struct sodiumtcp_options options = {.window = SODIUMTCP_WINDOW_MIN};
     struct pair *pair = pair_open(NULL, &options);
     start(pair, begin_file(pair, UINT64_C(1) << 40, SODIUMTCP_REPLACE), 0);
-    for (int i = 0; i < 4; i++) {
+    for (int i = 0; i < 4; i++)
         data(pair, SODIUMTCP_BLOCK_MAX);
-    }
     pair_settle(pair);
     assert_int_equal(sodiumtcp_room(pair->client.session), 0);
     assert_call_refused(sodiumtcp_data(pair->client.session, zeros, 1, out));
@@ -417,9 +415,8 @@ static void bytes_beyond_the_credit_are_a_breach(void **state)
     struct sodiumtcp_options options = {.window = SODIUMTCP_WINDOW_MIN};
     struct pair *pair = pair_open(NULL, &options);
     start(pair, begin_file(pair, UINT64_C(1) << 40, SODIUMTCP_REPLACE), 0);
-    for (int i = 0; i < 4; i++) {
+    for (int i = 0; i < 4; i++)
         data(pair, SODIUMTCP_BLOCK_MAX);
-    }
     pair_breach(pair, &pair->client, SODIUMTCP_PDU_BLOCK, zeros, 1, SODIUMTCP_E_CREDIT);
     pair_free(pair);
 }

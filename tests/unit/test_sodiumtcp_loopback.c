@@ -55,18 +55,15 @@ static uint8_t content(uint32_t number, uint64_t at)
 
 static void fill(uint8_t *out, uint32_t number, uint64_t at, size_t len)
 {
-    for (size_t i = 0; i < len; i++) {
+    for (size_t i = 0; i < len; i++)
         out[i] = content(number, at + i);
-    }
 }
 
 static void check(const uint8_t *data, uint32_t number, uint64_t at, size_t len)
 {
-    for (size_t i = 0; i < len; i++) {
-        if (data[i] != content(number, at + i)) {
+    for (size_t i = 0; i < len; i++)
+        if (data[i] != content(number, at + i))
             fail_msg("item %u, byte %llu changed", number, (unsigned long long)(at + i));
-        }
-    }
 }
 
 /* ---- The sender ---- */
@@ -92,14 +89,12 @@ static void plan(struct run *run)
 static void send_begin(struct run *run)
 {
     struct side *client = &run->pair->client;
-    if (run->announced == run->count || !sodiumtcp_may_begin(client->session)) {
+    if (run->announced == run->count || !sodiumtcp_may_begin(client->session))
         return;
-    }
     struct planned *planned = &run->items[run->announced];
     struct sodiumtcp_item item = planned->item;
-    if (item.kind == SODIUMTCP_STREAM && item.size % 2) {
+    if (item.kind == SODIUMTCP_STREAM && item.size % 2)
         item.size = SODIUMTCP_SIZE_UNKNOWN;
-    }
     uint32_t number;
     pair_wrote(client, sodiumtcp_begin(client->session, &item, &number, pair_out(client)));
     assert_int_equal(number, run->announced++);
@@ -109,9 +104,8 @@ static void send_start(struct run *run)
 {
     struct side *client = &run->pair->client;
     uint32_t number;
-    if (!sodiumtcp_may_start(client->session, &number)) {
+    if (!sodiumtcp_may_start(client->session, &number))
         return;
-    }
     struct planned *planned = &run->items[number];
     bool resumes = planned->item.exists == SODIUMTCP_RESUME && planned->part > 0 && below(run, 4);
     planned->sent = resumes ? planned->part : 0;
@@ -132,9 +126,8 @@ static void send_data(struct run *run)
 {
     struct side *client = &run->pair->client;
     size_t room = sodiumtcp_room(client->session);
-    if (run->open == SODIUMTCP_NO_ITEM || client->out_len > PIPE_MAX) {
+    if (run->open == SODIUMTCP_NO_ITEM || client->out_len > PIPE_MAX)
         return;
-    }
     struct planned *planned = &run->items[run->open];
     uint64_t left = planned->item.size - planned->sent;
     if (left == 0 || (planned->abandon && below(run, 3) == 0)) {
@@ -145,9 +138,8 @@ static void send_data(struct run *run)
         return;
     }
     size_t len = (size_t)(left < room ? left : room);
-    if (len == 0) {
+    if (len == 0)
         return;
-    }
     len = 1 + (size_t)below(run, len);
     if (len > 2 && sodiumtcp_room_zstd(client->session) && below(run, 3) == 0) {
         send_zstd(run, len);
@@ -226,12 +218,10 @@ static void send_offer(struct run *run)
     struct side *server = &run->pair->server;
     uint32_t number = 0;
     while (number < run->count &&
-           (run->items[number].item.exists == SODIUMTCP_REPLACE || run->items[number].offered)) {
+           (run->items[number].item.exists == SODIUMTCP_REPLACE || run->items[number].offered))
         number++;
-    }
-    if (number == run->count || !run->items[number].begun) {
+    if (number == run->count || !run->items[number].begun)
         return;
-    }
     struct planned *planned = &run->items[number];
     enum sodiumtcp_verdict verdict = SODIUMTCP_NOTHING_THERE;
     if (planned->part > 0) {
@@ -250,9 +240,8 @@ static void send_ack(struct run *run)
 {
     struct side *server = &run->pair->server;
     if (run->acked < run->count && run->items[run->acked].done) {
-        for (uint32_t i = 0; i < run->acked; i++) {
+        for (uint32_t i = 0; i < run->acked; i++)
             assert_true(run->items[i].done);
-        }
         pair_wrote(server, sodiumtcp_ack(server->session, run->acked++, SODIUMTCP_KEPT, 0,
                                          pair_out(server)));
     }
@@ -304,9 +293,8 @@ static bool receive_one(struct run *run, struct side *side, struct sodiumtcp_eve
     size_t room = (size_t)below(run, 2) * SODIUMTCP_BLOCK_MAX;
     int error = sodiumtcp_receive(side->session, run->pair->now_ms, side->in, side->in_len,
                                   room ? into : NULL, room, &consumed, event);
-    if (error) {
+    if (error)
         fail_msg("%s", sodiumtcp_error_text(error));
-    }
     side->in_len -= consumed;
     bool tells = event->type != SODIUMTCP_NEED_MORE && event->type != SODIUMTCP_WAIT;
     if (!tells) {
@@ -331,9 +319,8 @@ static void receive_all(struct run *run, struct side *side,
 
 static void control_some(struct run *run, struct side *side)
 {
-    if (below(run, 50) == 0) {
+    if (below(run, 50) == 0)
         sodiumtcp_ping(side->session);
-    }
     run->pair->now_ms += below(run, 3);
     struct sodiumtcp_wall wall = {1, 2};
     size_t room = SODIUMTCP_CONTROL_ROOM + (size_t)below(run, 5000);
@@ -398,13 +385,11 @@ static void files_arrive_under_every_schedule(void **state)
         long steps = 0;
         while (!run->finished) {
             step_files(run);
-            if (++steps > STEPS_MAX) {
+            if (++steps > STEPS_MAX)
                 fail_msg("seed %llu does not finish", (unsigned long long)seed);
-            }
         }
-        for (size_t i = 0; i < run->count; i++) {
+        for (size_t i = 0; i < run->count; i++)
             assert_true(run->items[i].acked);
-        }
         assert_true(sodiumtcp_session_over(run->pair->server.session));
         pair_free(run->pair);
         free(run);
@@ -415,9 +400,8 @@ static void files_arrive_under_every_schedule(void **state)
 
 static void on_public_server_event(struct run *run, const struct sodiumtcp_event *event)
 {
-    if (event->type == SODIUMTCP_READY) {
+    if (event->type == SODIUMTCP_READY)
         return;
-    }
     assert_int_equal(event->type, SODIUMTCP_DATA);
     check(event->data, 0, run->public_arrived, event->len);
     run->public_arrived += event->len;
@@ -435,9 +419,8 @@ static void send_public(struct run *run, uint64_t total)
 {
     struct side *client = &run->pair->client;
     size_t room = sodiumtcp_room(client->session);
-    if (room == 0 || run->public_sent == total || client->out_len > PIPE_MAX) {
+    if (room == 0 || run->public_sent == total || client->out_len > PIPE_MAX)
         return;
-    }
     uint64_t left = total - run->public_sent;
     size_t len = (size_t)below(run, (left < room ? left : room) + 1);
     uint8_t *out = pair_out(client);
@@ -485,9 +468,8 @@ static void stream_arrives_under_every_schedule(void **state)
         long steps = 0;
         while (run->public_answered < total) {
             step_public(run, total);
-            if (++steps > STEPS_MAX) {
+            if (++steps > STEPS_MAX)
                 fail_msg("seed %llu does not finish", (unsigned long long)seed);
-            }
         }
         assert_int_equal(run->public_arrived, total);
         pair_free(run->pair);

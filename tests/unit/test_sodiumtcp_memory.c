@@ -16,9 +16,8 @@ void *__wrap_calloc(size_t count, size_t size);
 void *__wrap_calloc(size_t count, size_t size)
 {
     calls++;
-    if (left == 0) {
+    if (left == 0)
         return NULL;
-    }
     left -= left > 0;
     return __real_calloc(count, size);
 }

@@ -167,11 +167,10 @@ static void expect_forged_auth(size_t at, uint8_t value, int error)
     memcpy(plain + 64, pair->keys.public_key, 32);
     plain[at] = value;
     forge_sealed(pair, &pair->server, plain, sizeof plain);
-    if (error) {
+    if (error)
         pair_expect_error(pair, &pair->server, error);
-    } else {
+    else
         pair_expect(pair, &pair->server, SODIUMTCP_LOGIN);
-    }
     pair_free(pair);
 }
 
@@ -246,11 +245,10 @@ static void expect_forged_helo(size_t at, uint8_t change, int error)
     sodium_increment(plain + 12, 24);
     plain[at] ^= change;
     forge_sealed(pair, &pair->client, plain, sizeof plain);
-    if (error) {
+    if (error)
         pair_expect_error(pair, &pair->client, error);
-    } else {
+    else
         pair_expect(pair, &pair->client, SODIUMTCP_READY);
-    }
     pair_free(pair);
 }
 
@@ -409,9 +407,8 @@ static void every_error_has_a_text_of_its_own(void **state)
     (void)state;
     for (int a = SODIUMTCP_E_CALL; a <= 0; a++) {
         assert_string_not_equal(sodiumtcp_error_text(a), "unknown error");
-        for (int b = a + 1; b <= 0; b++) {
+        for (int b = a + 1; b <= 0; b++)
             assert_string_not_equal(sodiumtcp_error_text(a), sodiumtcp_error_text(b));
-        }
     }
     assert_string_equal(sodiumtcp_error_text(SODIUMTCP_E_CALL - 1), "unknown error");
 }

@@ -67,9 +67,8 @@ static void sixteen_are_under_way_and_no_more(void **state)
     sodiumtcp_written(pair->server.session, SIZE_MAX / 2);
     pair_control(pair, &pair->server);
     pair_deliver(pair, &pair->server);
-    for (size_t i = 0; i < SODIUMTCP_BLOCKS_MAX; i++) {
+    for (size_t i = 0; i < SODIUMTCP_BLOCKS_MAX; i++)
         assert_int_equal(pair_expect(pair, &pair->client, SODIUMTCP_ANSWERED).length, i + 1);
-    }
     send_data(pair, 7);
     pair_expect(pair, &pair->server, SODIUMTCP_DATA);
     assert_false(sodiumtcp_wants_to_send(pair->server.session));
@@ -90,13 +89,11 @@ static void server_does_not_read_a_seventeenth(void **state)
 {
     (void)state;
     struct pair *pair = open_public();
-    for (size_t i = 0; i <= SODIUMTCP_BLOCKS_MAX; i++) {
+    for (size_t i = 0; i <= SODIUMTCP_BLOCKS_MAX; i++)
         pair_forge(&pair->client, SODIUMTCP_PDU_DATA, zeros, 1);
-    }
     pair_deliver(pair, &pair->client);
-    for (size_t i = 0; i < SODIUMTCP_BLOCKS_MAX; i++) {
+    for (size_t i = 0; i < SODIUMTCP_BLOCKS_MAX; i++)
         pair_expect(pair, &pair->server, SODIUMTCP_DATA);
-    }
     pair_expect(pair, &pair->server, SODIUMTCP_WAIT);
     assert_int_equal(pair->server.in_len, 1 + SODIUMTCP_MESSAGE_OVERHEAD);
     sodiumtcp_written(pair->server.session, 1);
@@ -303,9 +300,8 @@ static void body_may_lie_in_the_wire_buffer_already(void **state)
     pair_deliver(pair, &pair->client);
     struct sodiumtcp_event event = pair_expect(pair, &pair->server, SODIUMTCP_DATA);
     assert_int_equal(event.len, 1000);
-    for (size_t i = 0; i < event.len; i++) {
+    for (size_t i = 0; i < event.len; i++)
         assert_int_equal(event.data[i], 0x77);
-    }
     pair_free(pair);
 }
 
@@ -458,9 +454,8 @@ static void pings_without_room_for_a_pong_are_limited(void **state)
 {
     (void)state;
     struct pair *pair = open_public();
-    for (int i = 0; i < SODIUMTCP_PONGS_MAX; i++) {
+    for (int i = 0; i < SODIUMTCP_PONGS_MAX; i++)
         pair_forge(&pair->client, SODIUMTCP_PDU_PING, zeros, 16);
-    }
     pair_deliver(pair, &pair->client);
     pair_expect(pair, &pair->server, SODIUMTCP_NEED_MORE);
     pair_breach(pair, &pair->client, SODIUMTCP_PDU_PING, zeros, 16, SODIUMTCP_E_PINGS);

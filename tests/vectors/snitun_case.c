@@ -35,17 +35,14 @@ bool vectors_hex(const json_t *object, const char *key, const char *where, long 
                  struct recorded_bytes *out)
 {
     const char *text = json_string_value(json_object_get(object, key));
-    if (!text || strlen(text) % 2 != 0) {
+    if (!text || strlen(text) % 2 != 0)
         return vectors_fail(where, "\"%s\" is no hex string", key);
-    }
     out->len = strlen(text) / 2;
     out->bytes = allocate(out->len, 1);
-    if (!hex_decode(text, out->bytes, out->len)) {
+    if (!hex_decode(text, out->bytes, out->len))
         return vectors_fail(where, "\"%s\" is no hex string", key);
-    }
-    if (len >= 0 && out->len != (size_t)len) {
+    if (len >= 0 && out->len != (size_t)len)
         return vectors_fail(where, "\"%s\" has %zu bytes, not %ld", key, out->len, len);
-    }
     return true;
 }
 
@@ -64,9 +61,8 @@ static bool integer(const json_t *object, const char *key, const char *where, js
 {
     const json_t *value = json_object_get(object, key);
     *out = json_integer_value(value);
-    if (!json_is_integer(value) || *out < 0 || *out > max) {
+    if (!json_is_integer(value) || *out < 0 || *out > max)
         return vectors_fail(where, "\"%s\" is no integer from 0 to %lld", key, (long long)max);
-    }
     return true;
 }
 
@@ -90,10 +86,8 @@ static bool load_source(struct recorded_frame *frame, const json_t *json, const 
 {
     const json_t *source = json_object_get(json, "source_ip");
     frame->has_source = source && !json_is_null(source);
-    if (source &&
-        (!json_is_string(source) || !ip_parse(json_string_value(source), &frame->source))) {
+    if (source && (!json_is_string(source) || !ip_parse(json_string_value(source), &frame->source)))
         return vectors_fail(where, "\"source_ip\" is no IP address");
-    }
     return true;
 }
 
@@ -107,15 +101,13 @@ static bool load_frame(const struct recorded_session *session, struct recorded_f
         !fixed_hex(json, "id", where, frame->frame.id, sizeof frame->frame.id) ||
         !fixed_hex(json, "extra", where, frame->frame.extra, sizeof frame->frame.extra) ||
         !vectors_hex(json, "data", where, (long)size, &frame->data) ||
-        !load_source(frame, json, where)) {
+        !load_source(frame, json, where))
         return false;
-    }
     frame->frame.flag = (uint8_t)flag;
     frame->frame.size = (uint32_t)size;
     size_t wire_len = SNITUN_FRAME_HEADER_LEN + session->overhead + frame->data.len;
-    if (recorded_is_unit_payload(session, frame)) {
+    if (recorded_is_unit_payload(session, frame))
         wire_len += session->overhead;
-    }
     return vectors_hex(json, "wire", where, (long)wire_len, &frame->wire);
 }
 
@@ -123,17 +115,15 @@ static bool load_frames(const struct recorded_session *session, struct recorded_
                         const json_t *json, const char *key, const char *where)
 {
     const json_t *array = json_object_get(json, key);
-    if (!json_is_array(array)) {
+    if (!json_is_array(array))
         return vectors_fail(where, "\"%s\" is no array", key);
-    }
     frames->count = json_array_size(array);
     frames->list = allocate(frames->count, sizeof *frames->list);
     for (size_t i = 0; i < frames->count; i++) {
         char place[WHERE_MAX];
         snprintf(place, sizeof place, "%s, %s[%zu]", where, key, i);
-        if (!load_frame(session, &frames->list[i], json_array_get(array, i), place)) {
+        if (!load_frame(session, &frames->list[i], json_array_get(array, i), place))
             return false;
-        }
     }
     return true;
 }
@@ -165,15 +155,13 @@ bool recorded_session_load(struct recorded_session *session, const json_t *json,
     *session = (struct recorded_session){0};
     const char *name = json_string_value(json_object_get(json, "cipher"));
     int cipher = name ? snitun_cipher_by_name(name) : -1;
-    if (cipher < 0) {
+    if (cipher < 0)
         return vectors_fail(where, "unknown cipher %s", name ? name : "(none)");
-    }
     json_int_t version = 0;
     if (!integer(json, "protocol_version", where, 2, &version) ||
         !fixed_hex(json, "aes_key", where, session->keys.aes_key, sizeof session->keys.aes_key) ||
-        !fixed_hex(json, "aes_iv", where, session->keys.aes_iv, sizeof session->keys.aes_iv)) {
+        !fixed_hex(json, "aes_iv", where, session->keys.aes_iv, sizeof session->keys.aes_iv))
         return false;
-    }
     session->keys.cipher = (enum snitun_cipher)cipher;
     session->keys.protocol_version = (uint8_t)version;
     session->overhead = cipher == SNITUN_AES_CBC ? 0 : SNITUN_UNIT_OVERHEAD_MAX;

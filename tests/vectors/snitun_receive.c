@@ -60,11 +60,9 @@ static bool wrong(const struct receiving *receiving, const char *what)
 
 static struct model_channel *model_find(struct receiving *receiving, const uint8_t *id)
 {
-    for (size_t i = 0; i < receiving->channel_count; i++) {
-        if (memcmp(receiving->channels[i].id, id, SNITUN_ID_LEN) == 0) {
+    for (size_t i = 0; i < receiving->channel_count; i++)
+        if (memcmp(receiving->channels[i].id, id, SNITUN_ID_LEN) == 0)
             return &receiving->channels[i];
-        }
-    }
     return NULL;
 }
 
@@ -128,9 +126,8 @@ static void expect_frame(struct receiving *receiving)
 {
     receiving->at = 0;
     receiving->expected = (struct expectation){.event = SNITUN_NEED_MORE};
-    if (receiving->frame == receiving->frames->count) {
+    if (receiving->frame == receiving->frames->count)
         return;
-    }
     switch (current(receiving)->frame.flag) {
     case SNITUN_FLAG_NEW:
         expect_new(receiving);
@@ -163,12 +160,10 @@ static bool channels_agree(const struct receiving *receiving)
         const struct model_channel *model = &receiving->channels[i];
         const struct snitun_channel *channel =
             snitun_channel_find(receiving->replay->session, model->id);
-        if (model->live != (channel != NULL)) {
+        if (model->live != (channel != NULL))
             return wrong(receiving, model->live ? "a channel is gone" : "a channel is left");
-        }
-        if (channel && snitun_channel_paused(channel) != model->paused) {
+        if (channel && snitun_channel_paused(channel) != model->paused)
             return wrong(receiving, model->paused ? "not paused" : "paused");
-        }
     }
     return true;
 }
@@ -178,9 +173,8 @@ static bool on_data(struct receiving *receiving, const struct snitun_event *even
     const struct recorded_bytes *data = &current(receiving)->data;
     size_t seen = receiving->expected.data_seen;
     if (event->len == 0 || event->len > data->len - seen ||
-        memcmp(event->data, data->bytes + seen, event->len) != 0) {
+        memcmp(event->data, data->bytes + seen, event->len) != 0)
         return wrong(receiving, "other DATA than recorded");
-    }
     receiving->expected.data_seen += event->len;
     receiving->expected.happened = receiving->expected.data_seen == data->len;
     return true;
@@ -188,16 +182,13 @@ static bool on_data(struct receiving *receiving, const struct snitun_event *even
 
 static bool on_event(struct receiving *receiving, const struct snitun_event *event)
 {
-    if (event->type == SNITUN_NEED_MORE) {
+    if (event->type == SNITUN_NEED_MORE)
         return true;
-    }
     if (event->type != receiving->expected.event || receiving->expected.happened ||
-        memcmp(event->channel->id, current(receiving)->frame.id, SNITUN_ID_LEN) != 0) {
+        memcmp(event->channel->id, current(receiving)->frame.id, SNITUN_ID_LEN) != 0)
         return wrong(receiving, "an event that the frame does not lead to");
-    }
-    if (event->type == SNITUN_DATA) {
+    if (event->type == SNITUN_DATA)
         return on_data(receiving, event);
-    }
     receiving->expected.happened = true;
     if (event->type == SNITUN_CLOSED) {
         snitun_channel_close(event->channel);
@@ -213,9 +204,8 @@ static bool on_event(struct receiving *receiving, const struct snitun_event *eve
 static bool end_frame(struct receiving *receiving)
 {
     if (receiving->expected.error ||
-        (receiving->expected.event != SNITUN_NEED_MORE && !receiving->expected.happened)) {
+        (receiving->expected.event != SNITUN_NEED_MORE && !receiving->expected.happened))
         return wrong(receiving, "no event");
-    }
     receiving->frame++;
     expect_frame(receiving);
     return true;
@@ -226,17 +216,14 @@ static bool advance(struct receiving *receiving, size_t n, const struct snitun_e
 {
     while (n > current(receiving)->wire.len - receiving->at) {
         n -= current(receiving)->wire.len - receiving->at;
-        if (!end_frame(receiving)) {
+        if (!end_frame(receiving))
             return false;
-        }
     }
     receiving->at += n;
-    if (!on_event(receiving, event)) {
+    if (!on_event(receiving, event))
         return false;
-    }
-    if (receiving->at < current(receiving)->wire.len) {
+    if (receiving->at < current(receiving)->wire.len)
         return true;
-    }
     return channels_agree(receiving) && end_frame(receiving);
 }
 
@@ -246,21 +233,18 @@ static bool drain(struct receiving *receiving)
     struct replay *replay = receiving->replay;
     uint8_t out[REPLAY_OUT_MAX];
     long len = snitun_control(replay->session, replay->now_ms, out, sizeof out);
-    if (len < 0) {
+    if (len < 0)
         return wrong(receiving, snitun_error_text((int)len));
-    }
     size_t header_len = snitun_header_len(replay->session);
     for (size_t at = 0; at < (size_t)len; at += header_len) {
         uint8_t plain[SNITUN_FRAME_HEADER_LEN];
-        if (units_open(&replay->other, replay->other_context, out + at, sizeof plain, plain)) {
+        if (units_open(&replay->other, replay->other_context, out + at, sizeof plain, plain))
             return wrong(receiving, "an answer that does not decrypt");
-        }
         struct snitun_frame frame = snitun_frame_decode(plain);
         if (receiving->pongs_seen == receiving->pong_count || frame.flag != SNITUN_FLAG_PING ||
             frame.size != 0 || memcmp(frame.extra, "pong", 4) != 0 ||
-            memcmp(frame.id, receiving->pongs[receiving->pongs_seen], SNITUN_ID_LEN) != 0) {
+            memcmp(frame.id, receiving->pongs[receiving->pongs_seen], SNITUN_ID_LEN) != 0)
             return wrong(receiving, "an answer that no ping asked for");
-        }
         receiving->pongs_seen++;
     }
     /* The ping at hand is not due an answer before its header is whole. */
@@ -289,9 +273,8 @@ static bool feed(struct receiving *receiving, const uint8_t *in, size_t len, boo
             *ended = error == receiving->expected.error;
             return *ended ? true : wrong(receiving, snitun_error_text(error));
         }
-        if (!advance(receiving, consumed, &event) || !drain(receiving)) {
+        if (!advance(receiving, consumed, &event) || !drain(receiving))
             return false;
-        }
         in += consumed;
         len -= consumed;
     }
@@ -302,9 +285,8 @@ static bool feed(struct receiving *receiving, const uint8_t *in, size_t len, boo
 static bool feed_piece(struct receiving *receiving, const uint8_t *in, size_t len, bool *ended)
 {
     uint8_t *piece = malloc(len);
-    if (!piece) {
+    if (!piece)
         return wrong(receiving, "out of memory");
-    }
     memcpy(piece, in, len);
     bool right = feed(receiving, piece, len, ended);
     free(piece);
@@ -317,25 +299,21 @@ static bool feed_all(struct receiving *receiving, const uint8_t *stream, size_t 
     bool ended = false;
     for (size_t at = 0; at < stream_len && !ended;) {
         size_t len = piece_max;
-        if (seed) {
+        if (seed)
             len = 1 + (size_t)(replay_next(&seed) % piece_max);
-        } else if (piece_max == 0) {
+        else if (piece_max == 0)
             len = current(receiving)->wire.len;
-        }
         len = len < stream_len - at ? len : stream_len - at;
-        if (!feed_piece(receiving, stream + at, len, &ended)) {
+        if (!feed_piece(receiving, stream + at, len, &ended))
             return false;
-        }
         at += len;
     }
-    if (ended) {
+    if (ended)
         return true;
-    }
     struct snitun_counters counters;
     snitun_session_counters(receiving->replay->session, &counters);
-    if (receiving->frame < receiving->frames->count) {
+    if (receiving->frame < receiving->frames->count)
         return wrong(receiving, "not received whole");
-    }
     return counters.frames_skipped == receiving->skipped ? true
                                                          : wrong(receiving, "frames skipped");
 }
@@ -350,23 +328,20 @@ static bool open_on_server(struct receiving *receiving)
     for (size_t i = 0; i < frames->count; i++) {
         const struct recorded_frame *frame = &frames->list[i];
         if (frame->frame.flag != SNITUN_FLAG_NEW || !frame->has_source ||
-            snitun_channel_find(replay->session, frame->frame.id)) {
+            snitun_channel_find(replay->session, frame->frame.id))
             continue;
-        }
         replay_put_tape(replay, frame->frame.id, SNITUN_ID_LEN);
         bool opened = snitun_channel_open(replay->session, &frame->source) != NULL;
         uint8_t out[SNITUN_CONTROL_MAX];
         if (!replay_take_tape(replay) || !opened ||
-            snitun_control(replay->session, replay->now_ms, out, sizeof out) <= 0) {
+            snitun_control(replay->session, replay->now_ms, out, sizeof out) <= 0)
             return vectors_fail(replay->where, "server_to_client[%zu]: not opened", i);
-        }
         uint8_t plain[SNITUN_NEW_IPV6_LEN];
         size_t header_len = snitun_header_len(replay->session);
         units_open(&replay->other, replay->other_context, out, sizeof plain, plain);
         size_t size = snitun_frame_decode(plain).size;
-        if (size > 0) {
+        if (size > 0)
             units_open(&replay->other, replay->other_context, out + header_len, size, plain);
-        }
         model_open(receiving, frame->frame.id);
     }
     return true;
@@ -401,9 +376,8 @@ static bool replay_once(const struct recorded_session *recorded, enum snitun_rol
 static bool join(const struct recorded_frames *frames, struct recorded_bytes *stream)
 {
     *stream = (struct recorded_bytes){0};
-    for (size_t i = 0; i < frames->count; i++) {
+    for (size_t i = 0; i < frames->count; i++)
         stream->len += frames->list[i].wire.len;
-    }
     stream->bytes = malloc(stream->len ? stream->len : 1);
     size_t at = 0;
     for (size_t i = 0; stream->bytes && i < frames->count; i++) {
@@ -416,9 +390,8 @@ static bool join(const struct recorded_frames *frames, struct recorded_bytes *st
 static size_t pings(const struct recorded_frames *frames)
 {
     size_t count = 0;
-    for (size_t i = 0; i < frames->count; i++) {
+    for (size_t i = 0; i < frames->count; i++)
         count += memcmp(frames->list[i].frame.extra, "ping", 4) == 0;
-    }
     return count;
 }
 
@@ -428,17 +401,14 @@ bool snitun_receive_replay(const struct recorded_session *recorded, enum snitun_
     const struct recorded_frames *frames =
         role == SNITUN_CLIENT ? &recorded->to_client : &recorded->to_server;
     struct recorded_bytes stream;
-    if (!join(frames, &stream)) {
+    if (!join(frames, &stream))
         return vectors_fail(where, "out of memory");
-    }
     bool right = replay_once(recorded, role, where, &stream, 0, 0) &&
                  replay_once(recorded, role, where, &stream, 1, 0);
-    if (pings(frames) <= SNITUN_PONGS_MAX) {
+    if (pings(frames) <= SNITUN_PONGS_MAX)
         right = right && replay_once(recorded, role, where, &stream, stream.len, 0);
-    }
-    for (uint64_t seed = 1; seed <= RANDOM_REPLAYS; seed++) {
+    for (uint64_t seed = 1; seed <= RANDOM_REPLAYS; seed++)
         right = right && replay_once(recorded, role, where, &stream, PIECE_MAX, seed);
-    }
     free(stream.bytes);
     return right;
 }

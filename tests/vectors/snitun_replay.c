@@ -39,9 +39,8 @@ void replay_put_tape(struct replay *replay, const void *bytes, size_t len)
 void replay_put_nonce(struct replay *replay, const uint8_t *unit)
 {
     replay->random.recorded = true;
-    if (replay->recorded->keys.cipher == SNITUN_AES_GCM_SIV) {
+    if (replay->recorded->keys.cipher == SNITUN_AES_GCM_SIV)
         replay_put_tape(replay, unit, UNITS_NONCE_LEN);
-    }
 }
 
 bool replay_take_tape(struct replay *replay)
@@ -57,9 +56,8 @@ bool replay_take_tape(struct replay *replay)
 bool replay_same(const struct replay *replay, const char *what, const uint8_t *written, long len,
                  const uint8_t *recorded, size_t recorded_len)
 {
-    if (len < 0) {
+    if (len < 0)
         return vectors_fail(replay->where, "%s: %s", what, snitun_error_text((int)len));
-    }
     if ((size_t)len != recorded_len) {
         return vectors_fail(replay->where, "%s: %ld bytes written, %zu recorded", what, len,
                             recorded_len);
@@ -80,9 +78,8 @@ static bool feed_unit(struct replay *replay, const uint8_t *wire, size_t len,
 {
     size_t consumed;
     int error = snitun_receive(replay->session, replay->now_ms, wire, len, &consumed, event);
-    if (error) {
+    if (error)
         return vectors_fail(replay->where, "refused: %s", snitun_error_text(error));
-    }
     if (consumed != len || event->type != expected) {
         return vectors_fail(replay->where, "event %d after %zu of %zu bytes, expected %d",
                             (int)event->type, consumed, len, (int)expected);
@@ -101,13 +98,11 @@ bool replay_inject(struct replay *replay, const struct snitun_frame *frame, cons
     memcpy(header + 21, frame->extra, sizeof frame->extra);
     uint8_t wire[SNITUN_CONTROL_MAX];
     size_t len = sizeof header + units_overhead(&replay->other);
-    if (units_seal(&replay->other, replay->other_context, header, sizeof header, wire)) {
+    if (units_seal(&replay->other, replay->other_context, header, sizeof header, wire))
         return vectors_fail(replay->where, "the other side could not encrypt");
-    }
     if (frame->size > 0) {
-        if (units_seal(&replay->other, replay->other_context, payload, frame->size, wire + len)) {
+        if (units_seal(&replay->other, replay->other_context, payload, frame->size, wire + len))
             return vectors_fail(replay->where, "the other side could not encrypt");
-        }
         len += frame->size + units_overhead(&replay->other);
     }
     return feed_unit(replay, wire, len, expected, event);
@@ -122,17 +117,15 @@ static bool start_other(struct replay *replay)
     const struct recorded_unit *received = client ? &recorded->challenge : &recorded->response;
     replay->other_random = (struct replay_random){.state = 2};
     replay->other_context = units_context_new(draw, &replay->other_random);
-    if (!replay->other_context) {
+    if (!replay->other_context)
         return vectors_fail(replay->where, "no cipher contexts");
-    }
     units_init(&replay->other, replay->other_context, (enum units_cipher)recorded->keys.cipher,
                recorded->keys.aes_key, recorded->keys.aes_iv, client);
     uint8_t buf[SNITUN_HEADER_MAX];
     if (units_seal(&replay->other, replay->other_context, sent->plain, SNITUN_CHALLENGE_LEN, buf) ||
         units_open(&replay->other, replay->other_context, received->wire.bytes,
-                   SNITUN_CHALLENGE_LEN, buf)) {
+                   SNITUN_CHALLENGE_LEN, buf))
         return vectors_fail(replay->where, "the recorded handshake does not decrypt");
-    }
     return true;
 }
 
@@ -152,15 +145,13 @@ static bool write_handshake(struct replay *replay, const char *what,
 static bool new_session(struct replay *replay)
 {
     static const uint8_t jitter[2];
-    if (replay->role == SNITUN_SERVER) {
+    if (replay->role == SNITUN_SERVER)
         replay_put_tape(replay, replay->recorded->challenge.plain, SNITUN_CHALLENGE_LEN);
-    }
     replay_put_tape(replay, jitter, sizeof jitter);
     replay->session = snitun_session_new(replay->context, replay->role, &replay->recorded->keys,
                                          NULL, replay->now_ms);
-    if (!replay->session) {
+    if (!replay->session)
         return vectors_fail(replay->where, "no session");
-    }
     return replay_take_tape(replay);
 }
 
@@ -184,14 +175,12 @@ bool replay_start(struct replay *replay, const struct recorded_session *recorded
     *replay = (struct replay){.recorded = recorded, .where = where, .role = role};
     uint8_t hash[SNITUN_CHALLENGE_LEN];
     SHA256(recorded->challenge.plain, sizeof recorded->challenge.plain, hash);
-    if (memcmp(hash, recorded->response.plain, sizeof hash) != 0) {
+    if (memcmp(hash, recorded->response.plain, sizeof hash) != 0)
         return vectors_fail(where, "the response is not SHA-256 of the challenge");
-    }
     replay->random.state = 1;
     replay->context = snitun_context_new(draw, &replay->random);
-    if (!replay->context) {
+    if (!replay->context)
         return vectors_fail(where, "no context");
-    }
     return new_session(replay) && handshake(replay) && start_other(replay);
 }
 

@@ -51,13 +51,11 @@ static bool send_new(const struct sending *sending)
     uint8_t address[17];
     size_t address_len = address_of(sending, address);
     const uint8_t *said = recorded->data.len ? recorded->data.bytes : recorded->frame.extra;
-    if (memcmp(said, address, address_len) != 0) {
+    if (memcmp(said, address, address_len) != 0)
         return vectors_fail(replay->where, "the frame names another caller than source_ip");
-    }
     replay_put_tape(replay, recorded->frame.id, SNITUN_ID_LEN);
-    if (!snitun_channel_open(replay->session, &recorded->source)) {
+    if (!snitun_channel_open(replay->session, &recorded->source))
         return vectors_fail(replay->where, "the channel was not opened");
-    }
     if (recorded->frame.size == 0) {
         put_header(sending, address_len);
     } else {
@@ -66,9 +64,8 @@ static bool send_new(const struct sending *sending)
                         recorded->data.len - address_len);
     }
     replay_put_nonce(replay, recorded->wire.bytes);
-    if (recorded->frame.size > 0) {
+    if (recorded->frame.size > 0)
         replay_put_nonce(replay, recorded->wire.bytes + snitun_header_len(replay->session));
-    }
     return control_writes(sending);
 }
 
@@ -81,9 +78,8 @@ static bool send_data(const struct sending *sending)
     snitun_channel_ready(sending->channel);
     size_t limit = 0;
     if (snitun_turn(replay->session, &limit) != sending->channel ||
-        sending->recorded->data.len > limit) {
+        sending->recorded->data.len > limit)
         return vectors_fail(replay->where, "not the channel's turn");
-    }
     uint8_t header[SNITUN_HEADER_MAX];
     int error = snitun_data(replay->session, sending->channel, sending->recorded->data.len, header);
     snitun_channel_idle(sending->channel);
@@ -128,9 +124,8 @@ static bool send_pong(const struct sending *sending)
     struct snitun_frame ping = {.flag = SNITUN_FLAG_PING, .extra = "ping"};
     memcpy(ping.id, sending->recorded->frame.id, sizeof ping.id);
     struct snitun_event event;
-    if (!replay_inject(sending->replay, &ping, NULL, SNITUN_NEED_MORE, &event)) {
+    if (!replay_inject(sending->replay, &ping, NULL, SNITUN_NEED_MORE, &event))
         return false;
-    }
     put_header(sending, 4);
     replay_put_nonce(sending->replay, sending->recorded->wire.bytes);
     return control_writes(sending);
@@ -150,23 +145,20 @@ static bool send_encoded(const struct sending *sending)
     int error = snitun_frame_seal(replay->session, &frame, SNITUN_EXTRA_LEN, header);
     if (!replay_take_tape(replay) ||
         !replay_same(replay, "header", header, error ? error : (long)header_len, wire->bytes,
-                     header_len)) {
+                     header_len))
         return false;
-    }
     const uint8_t *payload = recorded->data.bytes;
     size_t payload_len = recorded->data.len;
     uint8_t unit[SNITUN_NEW_IPV6_LEN + SNITUN_UNIT_OVERHEAD_MAX];
     if (recorded_is_unit_payload(replay->recorded, recorded)) {
-        if (payload_len != SNITUN_NEW_IPV4_LEN && payload_len != SNITUN_NEW_IPV6_LEN) {
+        if (payload_len != SNITUN_NEW_IPV4_LEN && payload_len != SNITUN_NEW_IPV6_LEN)
             return vectors_fail(replay->where, "a NEW of %zu bytes", payload_len);
-        }
         replay_put_nonce(replay, wire->bytes + header_len);
         units_seal(&replay->session->units, replay->context->units, payload, payload_len, unit);
         payload = unit;
         payload_len += units_overhead(&replay->session->units);
-        if (!replay_take_tape(replay)) {
+        if (!replay_take_tape(replay))
             return false;
-        }
     }
     return replay_same(replay, "payload", payload, (long)payload_len, wire->bytes + header_len,
                        wire->len - header_len);
@@ -208,9 +200,8 @@ static bool send_frame(const struct sending *sending)
     case SNITUN_FLAG_RESUME:
         return is_our_flow(sending) ? send_flow(sending) : send_encoded(sending);
     case SNITUN_FLAG_PING:
-        if (empty && memcmp(frame->extra, "ping", 4) == 0) {
+        if (empty && memcmp(frame->extra, "ping", 4) == 0)
             return send_ping(sending);
-        }
         return empty && memcmp(frame->extra, "pong", 4) == 0 ? send_pong(sending)
                                                              : send_encoded(sending);
     default:
@@ -239,9 +230,8 @@ static bool open_all_on_client(struct replay *replay)
         if (recorded->frame.flag == SNITUN_FLAG_NEW &&
             (recorded->frame.size == 0 || recorded_is_unit_payload(replay->recorded, recorded)) &&
             !snitun_channel_find(replay->session, recorded->frame.id) &&
-            !open_on_client(replay, recorded)) {
+            !open_on_client(replay, recorded))
             return false;
-        }
     }
     return true;
 }
@@ -251,9 +241,8 @@ static bool send_all(struct replay *replay)
     const struct recorded_session *recorded = replay->recorded;
     bool server = replay->role == SNITUN_SERVER;
     const struct recorded_frames *frames = server ? &recorded->to_client : &recorded->to_server;
-    if (!server && !open_all_on_client(replay)) {
+    if (!server && !open_all_on_client(replay))
         return false;
-    }
     const char *session_where = replay->where;
     for (size_t i = 0; i < frames->count; i++) {
         char where[200];
@@ -265,9 +254,8 @@ static bool send_all(struct replay *replay)
                                   snitun_channel_find(replay->session, frame->frame.id)};
         bool sent = send_frame(&sending);
         replay->where = session_where;
-        if (!sent) {
+        if (!sent)
             return false;
-        }
     }
     return true;
 }

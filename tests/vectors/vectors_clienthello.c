@@ -85,10 +85,9 @@ static bool check_contents(const struct test_case *test, size_t len,
         count = CLIENTHELLO_ALPN_MAX;
     if (hello->alpn_count != count)
         return fails(test, len, "another number of ALPN protocols than expected");
-    for (size_t i = 0; i < count; i++) {
+    for (size_t i = 0; i < count; i++)
         if (!same_bytes(json_array_get(test->alpn, i), hello->alpn[i].name, hello->alpn[i].len))
             return fails(test, len, "another ALPN protocol than expected");
-    }
     if (hello->ech != test->ech)
         return fails(test, len, test->ech ? "no ECH reported" : "ECH reported");
     return true;
@@ -136,10 +135,9 @@ static bool check_case(const struct test_case *test)
 {
     enum clienthello_verdict before = CLIENTHELLO_INCOMPLETE;
     size_t need = 0;
-    for (size_t len = 0; len <= test->len; len++) {
+    for (size_t len = 0; len <= test->len; len++)
         if (!check_split(test, len, &before, &need))
             return false;
-    }
     return true;
 }
 
@@ -158,10 +156,9 @@ static bool strings_alone(const json_t *array)
 {
     if (!json_is_array(array))
         return false;
-    for (size_t i = 0; i < json_array_size(array); i++) {
+    for (size_t i = 0; i < json_array_size(array); i++)
         if (!json_is_string(json_array_get(array, i)))
             return false;
-    }
     return true;
 }
 

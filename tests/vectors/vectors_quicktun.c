@@ -26,9 +26,8 @@ static const json_t *sender_of(const json_t *ops, size_t delivery)
     }
     for (size_t i = 0; i < delivery; i++) {
         const json_t *op = json_array_get(ops, i);
-        if (recorded_is_op(op, "send") && recorded_from(op) == from && ahead-- == 0) {
+        if (recorded_is_op(op, "send") && recorded_from(op) == from && ahead-- == 0)
             return op;
-        }
     }
     return NULL;
 }
@@ -38,16 +37,13 @@ static const json_t *sender_of(const json_t *ops, size_t delivery)
 static bool same_heard(const struct heard *heard, const json_t *op, const char *where)
 {
     static struct recorded_bytes payload;
-    if (!recorded_hex(op, "payload", where, false, &payload)) {
+    if (!recorded_hex(op, "payload", where, false, &payload))
         return false;
-    }
     if (heard->payload.len != payload.len ||
-        memcmp(heard->payload.bytes, payload.bytes, payload.len) != 0) {
+        memcmp(heard->payload.bytes, payload.bytes, payload.len) != 0)
         return vectors_fail(where, "another payload than recorded");
-    }
-    if (!json_equal(heard->commands, json_object_get(op, "commands"))) {
+    if (!json_equal(heard->commands, json_object_get(op, "commands")))
         return vectors_fail(where, "other commands than recorded");
-    }
     return json_equal(heard->tunnelled, json_object_get(op, "tunnelled"))
                ? true
                : vectors_fail(where, "other tunnelled packets than recorded");
@@ -58,12 +54,10 @@ static bool deliver(struct end *end, const json_t *ops, size_t index, const char
     static struct recorded_bytes wire;
     static struct heard heard;
     const json_t *sent = sender_of(ops, index);
-    if (!sent) {
+    if (!sent)
         return vectors_fail(where, "delivers what nobody sent");
-    }
-    if (!recorded_hex(sent, "wire", where, false, &wire)) {
+    if (!recorded_hex(sent, "wire", where, false, &wire))
         return false;
-    }
     heard.commands = json_array();
     heard.tunnelled = json_array();
     heard.payload.len = 0;
@@ -83,24 +77,19 @@ static bool hostile(struct end *end, const json_t *ops, size_t index, const char
     const json_t *op = json_array_get(ops, index);
     const char *expect = json_string_value(json_object_get(op, "expect"));
     const char *why = json_string_value(json_object_get(op, "why"));
-    if (!expect || (strcmp(expect, "accept") != 0 && strcmp(expect, "close") != 0)) {
+    if (!expect || (strcmp(expect, "accept") != 0 && strcmp(expect, "close") != 0))
         return vectors_fail(where, "neither to be accepted nor to close");
-    }
-    if (!recorded_hex(op, "wire", where, false, &wire)) {
+    if (!recorded_hex(op, "wire", where, false, &wire))
         return false;
-    }
     bool close = strcmp(expect, "close") == 0;
     const struct moment moment = {ops, index};
     int error = end_hears(end, wire.bytes, wire.len, &moment, NULL);
-    if (!close && error) {
+    if (!close && error)
         return vectors_fail(where, "closes: %s", quicktun_error_text(error));
-    }
-    if (close && !error) {
+    if (close && !error)
         return vectors_fail(where, "does not close: %s", why ? why : "(no reason given)");
-    }
-    if (close) {
+    if (close)
         printf("%s: \"%s\" is refused as %s\n", where, why ? why : "", quicktun_error_text(error));
-    }
     return close == (index + 1 == json_array_size(ops))
                ? true
                : vectors_fail(where, "the last packet, and no other, closes");
@@ -114,12 +103,10 @@ static bool do_op(struct end *end, const json_t *ops, size_t index, const char *
                                 : vectors_fail(where, "hostile bytes are for A");
     }
     char from = recorded_from(op);
-    if (from == '\0' || !(recorded_is_op(op, "send") || recorded_is_op(op, "deliver"))) {
+    if (from == '\0' || !(recorded_is_op(op, "send") || recorded_is_op(op, "deliver")))
         return vectors_fail(where, "an unknown operation, or of nobody");
-    }
-    if (recorded_is_op(op, "send")) {
+    if (recorded_is_op(op, "send"))
         return from != end->name || end_says(end, op, where);
-    }
     return from == end->name || deliver(end, ops, index, where);
 }
 
@@ -132,19 +119,16 @@ static bool replay(const json_t *record, const char *name, char role, bool is_fl
     const json_t *ops = json_object_get(record, "ops");
     snprintf(where, sizeof where, "%s, %c", name, role);
     bool right = end_start(&end, role, record, where);
-    if (right && json_array_size(ops) == 0) {
+    if (right && json_array_size(ops) == 0)
         right = vectors_fail(where, "no operations");
-    }
     for (size_t i = 0; right && i < json_array_size(ops); i++) {
         snprintf(where, sizeof where, "%s, %c, operation %zu", name, role, i);
         right = do_op(&end, ops, i, where);
     }
-    if (right && is_flow && end.wire.len > end.taken) {
+    if (right && is_flow && end.wire.len > end.taken)
         right = vectors_fail(where, "%c's engine says more than was recorded", role);
-    }
-    if (right && !is_flow && !quicktun_session_error(end.session)) {
+    if (right && !is_flow && !quicktun_session_error(end.session))
         right = vectors_fail(where, "nothing was refused");
-    }
     end_stop(&end);
     return right;
 }

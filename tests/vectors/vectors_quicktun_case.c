@@ -66,9 +66,8 @@ static const struct name {
 static bool is_variant(const char *name, const char *of)
 {
     size_t len = strlen(of);
-    if (strncmp(name, of, len) != 0) {
+    if (strncmp(name, of, len) != 0)
         return false;
-    }
     char next = name[len];
     return next == '\0' || next == '_' || (next >= '0' && next <= '9');
 }
@@ -92,15 +91,13 @@ bool recorded_hex(const json_t *object, const char *key, const char *where, bool
 {
     const json_t *value = json_object_get(object, key);
     out->len = 0;
-    if (optional && (!value || json_is_null(value))) {
+    if (optional && (!value || json_is_null(value)))
         return true;
-    }
     const char *text = json_string_value(value);
     size_t len = text ? strlen(text) / 2 : 0;
     if (!text || strlen(text) % 2 != 0 || len > sizeof out->bytes ||
-        !hex_decode(text, out->bytes, len)) {
+        !hex_decode(text, out->bytes, len))
         return vectors_fail(where, "\"%s\" is no hex string, or a long one", key);
-    }
     out->len = len;
     return true;
 }
@@ -109,12 +106,10 @@ static bool fixed(const json_t *object, const char *key, const char *where, uint
                   size_t len)
 {
     static struct recorded_bytes bytes;
-    if (!recorded_hex(object, key, where, false, &bytes)) {
+    if (!recorded_hex(object, key, where, false, &bytes))
         return false;
-    }
-    if (bytes.len != len) {
+    if (bytes.len != len)
         return vectors_fail(where, "\"%s\" has %zu bytes, not %zu", key, bytes.len, len);
-    }
     memcpy(out, bytes.bytes, len);
     return true;
 }
@@ -137,9 +132,8 @@ bool recorded_payload(const json_t *op, const char *where, const struct recorded
     uint8_t secret[crypto_box_SECRETKEYBYTES];
     uint8_t public_key[crypto_box_PUBLICKEYBYTES];
     uint8_t nonce[crypto_box_NONCEBYTES];
-    if (wire->len < 2) {
+    if (wire->len < 2)
         return vectors_fail(where, "no packet");
-    }
     if (!json_is_true(json_object_get(op, "encrypted"))) {
         payload->len = wire->len - 2;
         memcpy(payload->bytes, wire->bytes + 2, payload->len);
@@ -147,14 +141,12 @@ bool recorded_payload(const json_t *op, const char *where, const struct recorded
     }
     if (!fixed(op, "sender_secret", where, secret, sizeof secret) ||
         !fixed(op, "receiver_public", where, public_key, sizeof public_key) ||
-        !fixed(op, "nonce", where, nonce, sizeof nonce)) {
+        !fixed(op, "nonce", where, nonce, sizeof nonce))
         return false;
-    }
     if (wire->len < 2 + crypto_box_MACBYTES ||
         crypto_box_open_easy(payload->bytes, wire->bytes + 2, wire->len - 2, nonce, public_key,
-                             secret) != 0) {
+                             secret) != 0)
         return vectors_fail(where, "the recorded keys do not open the recorded packet");
-    }
     payload->len = wire->len - 2 - crypto_box_MACBYTES;
     return true;
 }

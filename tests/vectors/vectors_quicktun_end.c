@@ -12,9 +12,8 @@ static int draw(void *arg, void *buf, size_t len)
     struct end *end = arg;
     memset(buf, 0, len);
     if (end->tape) {
-        if (len > end->tape_len) {
+        if (len > end->tape_len)
             return -1;
-        }
         memcpy(buf, end->tape, len);
         end->tape += len;
         end->tape_len -= len;
@@ -51,14 +50,12 @@ static bool load_passwords(struct end *end, const json_t *record, const json_t *
 {
     const char *mine = json_string_value(json_object_get(record, "password"));
     const char *asked = json_string_value(json_object_get(policy, "ask_password"));
-    if (mine) {
+    if (mine)
         options->password = end->password = quicktun_password_new(mine, strlen(mine));
-    }
-    if (asked && mine && strcmp(asked, mine) == 0) {
+    if (asked && mine && strcmp(asked, mine) == 0)
         options->ask = end->password;
-    } else if (asked) {
+    else if (asked)
         options->ask = end->other_password = quicktun_password_new(asked, strlen(asked));
-    }
     return (!mine || end->password) && (!asked || options->ask);
 }
 
@@ -72,17 +69,14 @@ bool end_start(struct end *end, char name, const json_t *record, const char *whe
     end->wire = (struct quicktun_wire){end->wire_bytes, 0, sizeof end->wire_bytes};
     if (!recorded_hex(record, name == 'A' ? "key_a_secret" : "key_b_secret", where, false,
                       &secret) ||
-        !recorded_hex(policy, "pin", where, true, &pin)) {
+        !recorded_hex(policy, "pin", where, true, &pin))
         return false;
-    }
-    if (secret.len != QUICKTUN_KEY_LEN || (pin.len > 0 && pin.len != QUICKTUN_KEY_LEN)) {
+    if (secret.len != QUICKTUN_KEY_LEN || (pin.len > 0 && pin.len != QUICKTUN_KEY_LEN))
         return vectors_fail(where, "a key of another length");
-    }
     struct quicktun_options options = options_of(policy, pin.len > 0 ? pin.bytes : NULL);
     end->context = quicktun_context_new(secret.bytes, draw, end);
-    if (end->context && load_passwords(end, record, policy, &options)) {
+    if (end->context && load_passwords(end, record, policy, &options))
         end->session = quicktun_session_create(end->context, &options, end->now_ms);
-    }
     return end->session ? true : vectors_fail(where, "no session");
 }
 
@@ -105,15 +99,13 @@ static bool say_packet(struct end *end, bool as_command, const uint8_t *packet, 
     size_t max = 0;
     if (keyed == as_command) {
         uint8_t *place = quicktun_place(session, &end->wire, &max);
-        if (!place || len > max) {
+        if (!place || len > max)
             return false;
-        }
         memcpy(place, packet, len);
         return quicktun_packet(session, &end->wire, len, gso_size) == 1;
     }
-    if (as_command) {
+    if (as_command)
         return quicktun_send_command(session, &end->wire, QUICKTUN_CODE_PACKET, packet, len);
-    }
     uint8_t *place = end->wire.bytes + end->wire.len + quicktun_send_overhead(session);
     memcpy(place, packet, len);
     quicktun_send_sealed(session, &end->wire, len, false);
@@ -137,9 +129,8 @@ static bool say_network(struct end *end, const uint8_t *arguments, size_t len)
 static bool all_zero(const uint8_t *bytes, size_t len)
 {
     uint8_t sum = 0;
-    for (size_t i = 0; i < len; i++) {
+    for (size_t i = 0; i < len; i++)
         sum |= bytes[i];
-    }
     return sum == 0;
 }
 
@@ -210,9 +201,8 @@ static bool set_tape(struct end *end, const json_t *op, enum recorded_kind kind,
                      const struct recorded_bytes *payload)
 {
     static struct recorded_bytes random;
-    if (!recorded_hex(op, "random", where, true, &random)) {
+    if (!recorded_hex(op, "random", where, true, &random))
         return false;
-    }
     bool salt = kind == RECORDED_ASK_PASSWORD && payload->len > 0;
     end->tape = salt ? payload->bytes + 1 : random.len > 0 ? random.bytes : NULL;
     end->tape_len = salt ? payload->len - 1 : random.len;
@@ -222,13 +212,11 @@ static bool set_tape(struct end *end, const json_t *op, enum recorded_kind kind,
 static bool expect_wire(struct end *end, const struct recorded_bytes *wire, const char *where)
 {
     size_t len = end->wire.len - end->taken;
-    if (len < wire->len || memcmp(end->wire.bytes + end->taken, wire->bytes, wire->len) != 0) {
+    if (len < wire->len || memcmp(end->wire.bytes + end->taken, wire->bytes, wire->len) != 0)
         return vectors_fail(where, "%c's engine writes other bytes than recorded", end->name);
-    }
     end->taken += wire->len;
-    if (end->taken == end->wire.len) {
+    if (end->taken == end->wire.len)
         end->taken = end->wire.len = 0;
-    }
     return true;
 }
 
@@ -238,27 +226,23 @@ bool end_says(struct end *end, const json_t *op, const char *where)
     static struct recorded_bytes payload;
     const char *name = json_string_value(json_object_get(op, "step"));
     struct recorded_step step = {0};
-    if (!name || !recorded_step_find(name, &step)) {
+    if (!name || !recorded_step_find(name, &step))
         return vectors_fail(where, "unknown step \"%s\"", name ? name : "(none)");
-    }
     if (!recorded_hex(op, "wire", where, false, &wire) ||
-        !recorded_payload(op, where, &wire, &payload)) {
+        !recorded_payload(op, where, &wire, &payload))
         return false;
-    }
     bool control = wire.bytes[0] & 0x80;
     if (control ? payload.len == 0 || (step.code != payload.bytes[0] && step.code != -1)
-                : step.code != -2) {
+                : step.code != -2)
         return vectors_fail(where, "the packet is no \"%s\"", name);
-    }
     bool waiting = end->wire.len > end->taken;
     if (!waiting) {
         bool done = set_tape(end, op, step.kind, where, &payload) &&
                     do_step(end, step.kind, payload.bytes, payload.len);
         bool drawn = !end->tape || end->tape_len == 0;
         end->tape = NULL;
-        if (!done || !drawn) {
+        if (!done || !drawn)
             return vectors_fail(where, "%c's engine does not say \"%s\" now", end->name, name);
-        }
     } else if (step.kind != RECORDED_ANSWER && step.kind != RECORDED_ECHO_REPLY) {
         return vectors_fail(where, "%c's engine has an answer to send before \"%s\"", end->name,
                             name);
@@ -271,9 +255,8 @@ bool end_says(struct end *end, const json_t *op, const char *where)
 static json_t *hex_string(const uint8_t *bytes, size_t len)
 {
     char *text = malloc(2 * len + 1);
-    if (!text) {
+    if (!text)
         abort();
-    }
     hex_encode(bytes, len, text);
     json_t *string = json_string(text);
     free(text);
@@ -288,18 +271,16 @@ static void note(struct heard *heard, const struct quicktun_event *event)
             heard->commands,
             json_pack("[io]", event->code, hex_string(event->data - gso, event->len + gso)));
     }
-    if (event->type == QUICKTUN_PACKET) {
+    if (event->type == QUICKTUN_PACKET)
         json_array_append_new(heard->tunnelled, hex_string(event->data, event->len));
-    }
 }
 
 /* Packets that the engine wrote and nothing recorded was compared with yet. */
 static size_t packets_waiting(const struct end *end, size_t wire_len)
 {
     size_t count = 0;
-    for (size_t at = end->taken; at < wire_len; count++) {
+    for (size_t at = end->taken; at < wire_len; count++)
         at += 2 + ((size_t)(end->wire.bytes[at] << 8 | end->wire.bytes[at + 1]) & 0x7fff);
-    }
     return count;
 }
 
@@ -311,9 +292,8 @@ static bool recorded_answer(const struct end *end, const struct moment *moment, 
     static struct recorded_bytes payload;
     for (size_t i = moment->index + 1; i < json_array_size(moment->ops); i++) {
         const json_t *op = json_array_get(moment->ops, i);
-        if (!recorded_is_op(op, "send") || recorded_from(op) != end->name || waiting-- > 0) {
+        if (!recorded_is_op(op, "send") || recorded_from(op) != end->name || waiting-- > 0)
             continue;
-        }
         return recorded_hex(op, "wire", "echo", false, &wire) &&
                recorded_payload(op, "echo", &wire, &payload) && payload.len == 1 + len &&
                payload.bytes[0] == QUICKTUN_CODE_ECHO_REPLY &&
@@ -358,19 +338,15 @@ int end_hears(struct end *end, const uint8_t *bytes, size_t len, const struct mo
         size_t wire_len_before = end->wire.len;
         int error = quicktun_receive(session, end->now_ms, &end->wire, end->in, end->in_len,
                                      &consumed, &event);
-        if (error || event.type == QUICKTUN_NEED_MORE || event.type == QUICKTUN_WRITE_FIRST) {
+        if (error || event.type == QUICKTUN_NEED_MORE || event.type == QUICKTUN_WRITE_FIRST)
             return error;
-        }
-        if (event.code == QUICKTUN_CODE_ECHO) {
+        if (event.code == QUICKTUN_CODE_ECHO)
             hear_echo(end, &event, moment, &out_before, wire_len_before);
-        }
-        if (heard) {
+        if (heard)
             note(heard, &event);
-        }
         if (consumed > 0) {
-            if (heard) {
+            if (heard)
                 note_payload(end, encrypted, consumed, heard);
-            }
             memmove(end->in, end->in + consumed, end->in_len - consumed);
             end->in_len -= consumed;
             encrypted = session->in.on;

@@ -24,9 +24,8 @@ static bool load_keyring(const json_t *file, struct snitun_keyring *keyring)
     json_array_foreach(keys, index, key)
     {
         if (!json_is_string(key) || json_string_length(key) != SNITUN_FERNET_KEY_TEXT ||
-            len + SNITUN_FERNET_KEY_TEXT + 1 > sizeof text) {
+            len + SNITUN_FERNET_KEY_TEXT + 1 > sizeof text)
             return vectors_fail("fernet_keys", "no keys, or too many");
-        }
         memcpy(text + len, json_string_value(key), SNITUN_FERNET_KEY_TEXT);
         len += SNITUN_FERNET_KEY_TEXT;
         text[len++] = '\n';
@@ -74,14 +73,11 @@ static bool same_hex(const char *where, const json_t *payload, const char *key, 
 static bool same_aliases(const char *where, const json_t *payload, const struct snitun_token *token)
 {
     const json_t *aliases = json_object_get(payload, "alias");
-    if (json_array_size(aliases) != token->alias_count) {
+    if (json_array_size(aliases) != token->alias_count)
         return vectors_fail(where, "%zu aliases", token->alias_count);
-    }
-    for (size_t i = 0; i < token->alias_count; i++) {
-        if (strcmp(json_string_value(json_array_get(aliases, i)), token->aliases[i]) != 0) {
+    for (size_t i = 0; i < token->alias_count; i++)
+        if (strcmp(json_string_value(json_array_get(aliases, i)), token->aliases[i]) != 0)
             return vectors_fail(where, "alias %zu is %s", i, token->aliases[i]);
-        }
-    }
     return true;
 }
 
@@ -89,17 +85,15 @@ static bool same_whitelist(const char *where, const json_t *payload,
                            const struct snitun_token *token)
 {
     const json_t *list = json_object_get(payload, "whitelist");
-    if (json_array_size(list) != token->whitelist_count) {
+    if (json_array_size(list) != token->whitelist_count)
         return vectors_fail(where, "%zu blocks in the whitelist", token->whitelist_count);
-    }
     for (size_t i = 0; i < token->whitelist_count; i++) {
         const char *text = json_string_value(json_array_get(list, i));
         struct cidr expected;
         if (!text || !cidr_parse(text, &expected) ||
             !ip_equal(&expected.ip, &token->whitelist[i].ip) ||
-            expected.prefix_len != token->whitelist[i].prefix_len) {
+            expected.prefix_len != token->whitelist[i].prefix_len)
             return vectors_fail(where, "block %zu of the whitelist", i);
-        }
     }
     return true;
 }
@@ -109,12 +103,10 @@ static bool same_payload(const char *where, const json_t *payload, const struct 
     const json_t *version = json_object_get(payload, "protocol_version");
     const json_t *valid = json_object_get(payload, "valid");
     double difference = json_number_value(valid) - token->valid;
-    if (!json_is_number(valid) || difference < -1e-3 || difference > 1e-3) {
+    if (!json_is_number(valid) || difference < -1e-3 || difference > 1e-3)
         return vectors_fail(where, "valid is %f", token->valid);
-    }
-    if (json_integer_value(version) != token->keys.protocol_version) {
+    if (json_integer_value(version) != token->keys.protocol_version)
         return vectors_fail(where, "protocol_version is %d", token->keys.protocol_version);
-    }
     return same_text(where, payload, "hostname", NULL, token->hostname) &&
            same_text(where, payload, "cipher", "aes-cbc", snitun_cipher_name(token->keys.cipher)) &&
            same_hex(where, payload, "aes_key", token->keys.aes_key, sizeof token->keys.aes_key) &&
@@ -131,9 +123,8 @@ static bool check_growing(const char *where, const struct snitun_keyring *keyrin
     for (size_t have = 1; have <= len; have++) {
         struct snitun_token token;
         int verdict = snitun_token_read(keyring, wall_s, text, have, &trials, &token);
-        if (verdict == SNITUN_TOKEN_OK) {
+        if (verdict == SNITUN_TOKEN_OK)
             snitun_token_clear(&token);
-        }
         if (verdict != (have < len ? SNITUN_TOKEN_INCOMPLETE : SNITUN_TOKEN_OK)) {
             return vectors_fail(where, "%zu of %zu bytes: %s", have, len,
                                 snitun_token_error_text(verdict));
@@ -149,9 +140,8 @@ static bool check_token(const struct snitun_keyring *keyring, const json_t *json
     const char *text = json_string_value(json_object_get(json, "token"));
     const char *expected = json_string_value(json_object_get(json, "verdict"));
     snprintf(where, sizeof where, "tokens[%zu] (%s)", index, name ? name : "no name");
-    if (!text || !expected) {
+    if (!text || !expected)
         return vectors_fail(where, "no \"token\" or no \"verdict\"");
-    }
     double wall_s = (double)time(NULL);
     struct snitun_token token;
     int verdict = snitun_token_open(keyring, wall_s, text, strlen(text), &token);
@@ -163,12 +153,10 @@ static bool check_token(const struct snitun_keyring *keyring, const json_t *json
     } else if (filled) {
         right = same_payload(where, json_object_get(json, "payload"), &token);
     }
-    if (filled) {
+    if (filled)
         snitun_token_clear(&token);
-    }
-    if (right && verdict == SNITUN_TOKEN_OK) {
+    if (right && verdict == SNITUN_TOKEN_OK)
         right = check_growing(where, keyring, wall_s, text);
-    }
     return right;
 }
 
@@ -200,13 +188,11 @@ static bool check_file(const json_t *file)
     const json_t *tokens = json_object_get(file, "tokens");
     const json_t *sessions = json_object_get(file, "sessions");
     if (!json_is_array(tokens) || !json_is_array(sessions) ||
-        json_array_size(tokens) + json_array_size(sessions) == 0) {
+        json_array_size(tokens) + json_array_size(sessions) == 0)
         return vectors_fail("file", "no \"tokens\" and \"sessions\"");
-    }
     struct snitun_keyring keyring;
-    if (!load_keyring(file, &keyring)) {
+    if (!load_keyring(file, &keyring))
         return false;
-    }
     size_t wrong = 0;
     size_t index;
     json_t *item;

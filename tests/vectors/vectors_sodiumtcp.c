@@ -54,9 +54,8 @@ static int draw(void *arg, void *buf, size_t len)
 
 static bool put_tape(struct replay *replay, const void *bytes, size_t len)
 {
-    if (len > TAPE_MAX - replay->tape_len) {
+    if (len > TAPE_MAX - replay->tape_len)
         return vectors_fail(replay->where, "more random bytes than a PDU takes");
-    }
     memcpy(replay->tape + replay->tape_len, bytes, len);
     replay->tape_len += len;
     return true;
@@ -64,11 +63,9 @@ static bool put_tape(struct replay *replay, const void *bytes, size_t len)
 
 static bool put_random(struct replay *replay, const struct pdu *pdu)
 {
-    for (size_t i = 0; i < pdu->random_count; i++) {
-        if (!put_tape(replay, pdu->random[i].at, pdu->random[i].len)) {
+    for (size_t i = 0; i < pdu->random_count; i++)
+        if (!put_tape(replay, pdu->random[i].at, pdu->random[i].len))
             return false;
-        }
-    }
     return true;
 }
 
@@ -99,22 +96,19 @@ static uint64_t next_random(uint64_t *state)
 /* Body bytes that an implementation is free in. */
 static size_t meant_len(const struct pdu *pdu)
 {
-    if (pdu->type == SODIUMTCP_PDU_PING || pdu->type == SODIUMTCP_PDU_PONG) {
+    if (pdu->type == SODIUMTCP_PDU_PING || pdu->type == SODIUMTCP_PDU_PONG)
         return 12;
-    }
     const uint8_t *nul = NULL;
-    if (pdu->type == SODIUMTCP_PDU_DATA && pdu->from_server) {
+    if (pdu->type == SODIUMTCP_PDU_DATA && pdu->from_server)
         nul = memchr(pdu->body.at, '\0', pdu->body.len);
-    }
     return nul ? (size_t)(nul - pdu->body.at) + 1 : pdu->body.len;
 }
 
 static bool same(const struct replay *replay, const uint8_t *written, size_t len,
                  const struct pdu *pdu, size_t compared)
 {
-    if (len != pdu->wire.len) {
+    if (len != pdu->wire.len)
         return vectors_fail(replay->where, "%zu bytes written, %zu recorded", len, pdu->wire.len);
-    }
     for (size_t i = 0; i < compared && i < len; i++) {
         if (written[i] != pdu->wire.at[i]) {
             return vectors_fail(replay->where, "byte %zu is 0x%02x, recorded 0x%02x", i, written[i],
@@ -159,12 +153,10 @@ static bool same_pdu(struct replay *replay, const uint8_t *written, size_t len,
 {
     size_t meant = meant_len(pdu);
     size_t compared = meant < pdu->body.len ? SODIUMTCP_PLAIN_AT + meant : pdu->wire.len;
-    if (!same(replay, written, len, pdu, compared)) {
+    if (!same(replay, written, len, pdu, compared))
         return false;
-    }
-    if (recorded_sealed(pdu)) {
+    if (recorded_sealed(pdu))
         return true; /* check_sealed() has opened it */
-    }
     return drawn_early(pdu) ? check_exchange(replay, pdu) : same_sealed(replay, pdu, before);
 }
 
@@ -201,9 +193,8 @@ static long write_pdu(struct replay *replay, const struct pdu *pdu, uint8_t *out
     case SODIUMTCP_PDU_PONG:
         return control(replay, false, pdu->body.at, out);
     case SODIUMTCP_PDU_DATA:
-        if (!replay->server) {
+        if (!replay->server)
             return sodiumtcp_data(session, pdu->body.at, pdu->body.len, out);
-        }
         sodiumtcp_written(session, session->blocks.lens[session->blocks.first]);
         return control(replay, true, NULL, out);
     default:
@@ -217,9 +208,8 @@ static bool write_and_compare(struct replay *replay, const struct pdu *pdu)
 {
     crypto_secretstream_xchacha20poly1305_state before = replay->session->push;
     bool drawn = pdu->type == SODIUMTCP_PDU_CLIENT_AUTH || drawn_early(pdu);
-    if (!drawn && !put_random(replay, pdu)) {
+    if (!drawn && !put_random(replay, pdu))
         return false;
-    }
     uint8_t *out = vectors_allocate(SODIUMTCP_CONTROL_ROOM + pdu->wire.len, 1);
     long len = write_pdu(replay, pdu, out);
     bool right = len < 0 ? vectors_fail(replay->where, "%s", sodiumtcp_error_text((int)len))
@@ -243,9 +233,8 @@ static bool check_login(const struct replay *replay, const struct sodiumtcp_logi
     const struct sodiumtcp_opening *opening = replay->session->opening;
     if (memcmp(login->client_public_key, recording->client.public_key, SODIUMTCP_KEY_LEN) != 0 ||
         memcmp(opening->to_server_key, recording->client_tx_key, SODIUMTCP_KEY_LEN) != 0 ||
-        memcmp(opening->to_client_key, recording->client_rx_key, SODIUMTCP_KEY_LEN) != 0) {
+        memcmp(opening->to_client_key, recording->client_rx_key, SODIUMTCP_KEY_LEN) != 0)
         return vectors_fail(replay->where, "another key than recorded");
-    }
     return is_text(replay, "login", login->login, recording->login) &&
            is_text(replay, "passphrase", login->passphrase, recording->passphrase);
 }
@@ -268,9 +257,8 @@ static bool check_event(struct replay *replay, const struct sodiumtcp_event *eve
     }
     const struct pdu *pdu;
     do {
-        if (replay->next_read == recording->count) {
+        if (replay->next_read == recording->count)
             return vectors_fail(replay->where, "an event without a PDU");
-        }
         pdu = &recording->pdus[replay->next_read++];
     } while (pdu->from_server == replay->server || !tells(pdu));
     if (pdu->type >= SODIUMTCP_PDU_BEGIN) {
@@ -301,18 +289,15 @@ static bool receive(struct replay *replay)
         size_t consumed = 0;
         int error = sodiumtcp_receive(replay->session, 0, replay->input.at, replay->input.len,
                                       room > 0 ? into : NULL, room, &consumed, &event);
-        if (error) {
+        if (error)
             return vectors_fail(replay->where, "%s", sodiumtcp_error_text(error));
-        }
         bool told = event.type != SODIUMTCP_NEED_MORE && event.type != SODIUMTCP_WAIT;
-        if (told && !check_event(replay, &event)) {
+        if (told && !check_event(replay, &event))
             return false;
-        }
         replay->input.len -= consumed;
         memmove(replay->input.at, replay->input.at + consumed, replay->input.len);
-        if (!told) {
+        if (!told)
             break;
-        }
     } while (true);
     bool short_of = event.type == SODIUMTCP_WAIT || replay->input.len < event.need;
     return short_of || vectors_fail(replay->where, "needs no more than it had");
@@ -338,9 +323,8 @@ static bool read_wire(struct replay *replay, const struct bytes *wire)
         memcpy(replay->input.at + replay->input.len, wire->at + at, len);
         replay->input.len += len;
         at += len;
-        if (!receive(replay)) {
+        if (!receive(replay))
             return false;
-        }
     }
     return true;
 }
@@ -354,9 +338,8 @@ static bool read_run(struct replay *replay, size_t *at)
     for (; *at < recording->count && recording->pdus[*at].from_server == from_server; ++*at) {
         const struct bytes *wire = &recording->pdus[*at].wire;
         uint8_t *grown = realloc(run.at, run.len + wire->len + 1);
-        if (!grown) {
+        if (!grown)
             exit(1);
-        }
         run.at = grown;
         memcpy(run.at + run.len, wire->at, wire->len);
         run.len += wire->len;
@@ -390,9 +373,8 @@ static const struct pdu *find(const struct recording *recording, uint32_t type, 
 {
     for (size_t i = 0; i < recording->count; i++) {
         const struct pdu *pdu = &recording->pdus[i];
-        if (pdu->type == type) {
+        if (pdu->type == type)
             return pdu->body.len >= least_len ? pdu : NULL;
-        }
     }
     return NULL;
 }
@@ -426,9 +408,8 @@ static bool start(struct replay *replay)
     struct sodiumtcp_options options = options_of(replay);
     int error = 0;
     replay->context = sodiumtcp_context_new(draw, replay);
-    if (!replay->context) {
+    if (!replay->context)
         return vectors_fail(replay->where, "no context");
-    }
     if (replay->server) {
         error = sodiumtcp_server_new(replay->context, &recording->server, &options, 0,
                                      &replay->session);
@@ -440,9 +421,8 @@ static bool start(struct replay *replay)
         }
         static const size_t meant[] = {0, 3, 4};
         put_tape(replay, recording->client.secret_key, SODIUMTCP_KEY_LEN);
-        for (size_t i = 0; i < sizeof meant / sizeof *meant; i++) {
+        for (size_t i = 0; i < sizeof meant / sizeof *meant; i++)
             put_tape(replay, auth->random[meant[i]].at, auth->random[meant[i]].len);
-        }
         error =
             sodiumtcp_client_new(replay->context, recording->server.public_key, recording->login,
                                  recording->passphrase, &options, 0, &replay->session);
@@ -470,16 +450,14 @@ static bool run(struct replay *replay)
     const struct recording *recording = replay->recording;
     const char *role = replay->server ? "server" : "client";
     snprintf(replay->where, sizeof replay->where, "%s, start", role);
-    if (!start(replay)) {
+    if (!start(replay))
         return false;
-    }
     for (size_t i = 0; i < recording->count;) {
         snprintf(replay->where, sizeof replay->where, "%s, cut %d, pdus[%zu]", role,
                  (int)replay->cut, i);
         if (recording->pdus[i].from_server != replay->server) {
-            if (!read_run(replay, &i)) {
+            if (!read_run(replay, &i))
                 return false;
-            }
         } else if (!write_and_compare(replay, &recording->pdus[i++])) {
             return false;
         }
@@ -491,9 +469,8 @@ static bool replay(const struct recording *recording, bool server, enum cut cut,
 {
     struct replay replay = {.recording = recording, .server = server, .cut = cut, .seed = seed};
     size_t total = 0;
-    for (size_t i = 0; i < recording->count; i++) {
+    for (size_t i = 0; i < recording->count; i++)
         total += recording->pdus[i].wire.len;
-    }
     replay.input.at = vectors_allocate(total, 1);
     bool right = run(&replay);
     sodiumtcp_session_free(replay.session);
@@ -512,9 +489,8 @@ static bool replay_all(const struct recording *recording)
     for (int server = 0; server < 2; server++) {
         right = replay(recording, server, CUT_NOWHERE, 0) && right;
         right = replay(recording, server, CUT_EVERYWHERE, 0) && right;
-        for (uint64_t seed = 1; seed <= RUNS && right; seed++) {
+        for (uint64_t seed = 1; seed <= RUNS && right; seed++)
             right = replay(recording, server, CUT_AT_RANDOM, seed);
-        }
     }
     return right;
 }
@@ -533,9 +509,8 @@ int main(int argc, char **argv)
     }
     struct recording recording = {0};
     int status = recording_load(root, &recording) ? 0 : 2;
-    if (status == 0 && !replay_all(&recording)) {
+    if (status == 0 && !replay_all(&recording))
         status = 1;
-    }
     printf("%s: %zu PDUs, both roles: %s\n", argv[1], recording.count,
            status == 0 ? "replayed" : "failed");
     recording_free(&recording);

@@ -34,9 +34,8 @@ static long write_error(struct sodiumtcp_session *session, const struct pdu *pdu
     uint32_t number = cursor_u32(&cursor);
     uint8_t code = cursor_u8(&cursor);
     size_t len = cursor_left(&cursor);
-    if (len > SODIUMTCP_ERROR_TEXT_MAX) {
+    if (len > SODIUMTCP_ERROR_TEXT_MAX)
         return SODIUMTCP_E_SIZE;
-    }
     memcpy(text, cursor_take(&cursor, len), len);
     return sodiumtcp_stop(session, number, (enum sodiumtcp_code)code, text, out);
 }
@@ -56,9 +55,8 @@ long files_write(struct sodiumtcp_session *session, const struct pdu *pdu, uint8
     uint32_t number = cursor_u32(&cursor);
     bool hash = pdu->type == SODIUMTCP_PDU_END || pdu->type == SODIUMTCP_PDU_OFFER;
     if ((hash && pdu->body.len < SODIUMTCP_END_LEN) || pdu->body.len > SODIUMTCP_BLOCK_MAX ||
-        (pdu->type == SODIUMTCP_PDU_BLOCK_ZSTD && pdu->body.len < SODIUMTCP_ZSTD_HEAD)) {
+        (pdu->type == SODIUMTCP_PDU_BLOCK_ZSTD && pdu->body.len < SODIUMTCP_ZSTD_HEAD))
         return SODIUMTCP_E_SIZE;
-    }
     switch (pdu->type) {
     case SODIUMTCP_PDU_BEGIN:
         return write_begin(session, pdu, out);
@@ -146,12 +144,10 @@ static size_t body_of(const struct sodiumtcp_event *event, uint32_t type, uint8_
 
 bool files_same_event(const struct sodiumtcp_event *event, const struct pdu *pdu)
 {
-    if (event->type != events[pdu->type]) {
+    if (event->type != events[pdu->type])
         return false;
-    }
-    if (event->type == SODIUMTCP_FINISH || event->type == SODIUMTCP_FINISHED) {
+    if (event->type == SODIUMTCP_FINISH || event->type == SODIUMTCP_FINISHED)
         return true; /* the engine has checked the one number that they carry */
-    }
     uint8_t *body = vectors_allocate(SODIUMTCP_BLOCK_MAX, 1);
     size_t len = body_of(event, pdu->type, body);
     bool right = len == pdu->body.len && memcmp(body, pdu->body.at, len) == 0;
