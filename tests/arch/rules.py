@@ -36,13 +36,13 @@ LIBC = set(
 MORE_OF_LIBC = {
     # Tables that the workers share have locks.
     "roles": set("pthread_mutex_init pthread_mutex_lock pthread_mutex_unlock "
-                 "pthread_mutex_destroy strcpy strdup".split()),
+                 "pthread_mutex_destroy strcpy strdup asprintf".split()),
     # Printing is what it is for: to the two streams that are open already, or to memory. What it
     # reads of the environment is where a user keeps files. Everything else that enters the kernel,
     # terminals included, goes through io/real.
     "cli": set("stdout stderr printf fprintf vfprintf puts putc fputc fputs fwrite fflush perror "
                "open_memstream fclose getenv gmtime_r strftime "
-               "memmem strcpy strdup strndup strpbrk".split()),
+               "memmem strcpy strdup strndup strpbrk asprintf".split()),
 }
 
 # What an archive may ask of the libraries beneath it, beside LIBC: beginnings of names.
@@ -54,8 +54,9 @@ FOREIGN = {
     "lib/quicktun": ("crypto_", "sodium_"),
     "lib/sodiumtcp": ("crypto_", "sodium_"),
     "lib/token": CRYPTOGRAPHY + ("json_",),
-    # The store of a session master is SQLite, which has files of its own.
-    "roles": ("json_", "sqlite3_"),
+    # The store of a session master is SQLite, which has files of its own. A transfer hashes what
+    # it reads back and the passphrases of its users.
+    "roles": ("json_", "sqlite3_", "crypto_generichash", "crypto_pwhash_", "sodium_init"),
     # OpenSSL beyond base64 of keys is for the throw-away CA of the demo.
     "cli": CRYPTOGRAPHY + ("json_", "yaml_", "crypto_", "sodium_", "BIO_", "BN_", "ERR_", "PEM_",
                            "RAND_bytes", "X509"),
