@@ -1,4 +1,5 @@
 """`adit publish --master`: tokens that are renewed, a master that is away, and a hostile one."""
+import itertools
 import json
 import os
 import threading
@@ -331,3 +332,54 @@ def test_the_masters_list_is_enforced_by_the_publisher_too(programs):
     publisher.wait_for("blocked: 192.0.2.7 may not call")
     mux.open(bytes([198, 51, 100, 1]))
     endpoint.accept()
+
+
+# ---- All three ----
+
+
+@pytest.mark.parametrize("order", list(itertools.permutations(["master", "serve", "publish"])),
+                         ids="-".join)
+def test_each_is_restarted_in_every_order(programs, order):
+    """Killed and started again one after the other: callers are served again after each."""
+    house = House(programs)
+    master = f"{house.master.host}:{house.master.port}"
+    server, publisher = house.server, house.publisher
+    for name in order:
+        mark = publisher.mark()
+        if name == "master":
+            house.master.process.kill()
+            house.master = Master(programs, server=server.address, listen=master, name="master 2")
+        elif name == "serve":
+            server.process.kill()
+            server = programs.serve(listen=[server.address], name="serve 2")
+            publisher.wait_for(r"\bconnected\b", after=mark)
+            server.wait_served(NAME)
+        else:
+            publisher.kill()
+            publisher = house.publish(house.master.url(), name="publish 2")
+            publisher.wait_for(r"\bconnected\b")
+            server.wait_served(NAME)
+        until(lambda: is_served(server), f"callers are served after a restart of {name}")
+
+
+def is_served(server):
+    try:
+        Caller(server).check()
+        return True
+    except (AssertionError, OSError):
+        return False
+
+
+def test_no_secret_is_in_a_log_or_an_argument(programs):
+    house = House(programs, valid="6s")
+    mark = house.publisher.mark()
+    house.publisher.wait_for(r"\bconnected\b", after=mark)
+    house.master.token(house.key + "x")
+    house.master.host_command("disable", NAME)
+    house.publisher.wait_for("no token: 403")
+    secrets = [house.key, programs.key, house.key_file.read_text().strip()]
+    for process in programs.all:
+        if "host" not in process.name:  # `adit host add --json` prints the key: once, to its user
+            said = process.log() + " ".join(process.argv)
+            assert not [secret for secret in secrets if secret in said], process.name
+            assert not process.matches("gAAAA"), process.name
