@@ -270,6 +270,22 @@ static void print_publish(struct page *page, const json_t *now, const json_t *be
     print_channels(page, now, before);
 }
 
+static void print_master(struct page *page, const json_t *now)
+{
+    const json_t *counters = json_object_get(now, "counters");
+    char f[4][FIELD_MAX];
+    char up[32];
+    if (begin_line(page)) {
+        fprintf(page->out, "master    on %s, up %s\n", text_of(now, "address", f[0]),
+                statustext_span(number_of(now, "uptime_s"), up));
+    }
+    if (begin_line(page)) {
+        fprintf(page->out, "requests  %s, %s tokens given, %s refused\n",
+                text_of(counters, "requests", f[1]), text_of(counters, "tokens", f[2]),
+                text_of(counters, "refused", f[3]));
+    }
+}
+
 unsigned statustext_print(FILE *out, const json_t *now, const json_t *before, double seconds,
                           unsigned max_lines)
 {
@@ -277,6 +293,8 @@ unsigned statustext_print(FILE *out, const json_t *now, const json_t *before, do
     const char *role = json_string_value(json_object_get(now, "role"));
     if (role != NULL && strcmp(role, "server") == 0)
         print_server(&page, now, before);
+    else if (role != NULL && strcmp(role, "master") == 0)
+        print_master(&page, now);
     else
         print_publish(&page, now, before);
     return page.lines;

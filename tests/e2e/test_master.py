@@ -302,6 +302,8 @@ def test_status_counts(programs):
     master.ask("/nowhere")
     counters = programs.status(master.process)["counters"]
     assert counters == {"requests": 2, "tokens": 1, "refused": 1}
+    shown = programs.run("status", "--control", master.process.control, "--once").text("out")
+    assert "2, 1 tokens given, 1 refused" in shown
 
 
 def test_a_configuration_file_says_all_of_it(programs):
