@@ -5,25 +5,15 @@
 
 static const char *const ciphers[] = {"aes-gcm", "aes-gcm-siv", "aes-cbc", NULL};
 
-#define NAME_OPTION(text)                                                                          \
-    {                                                                                              \
-        .name = "name", .value = "NAME", .kind = OPTION_HOST_NAME,                                 \
-        .traits = OPTION_NEEDED | OPTION_ARGUMENT | OPTION_NOT_IN_FILE, .help = (text)             \
-    }
-
-#define OUT_OPTIONS                                                                                \
-    {.name = "out",                                                                                \
-     .value = "FILE",                                                                              \
-     .kind = OPTION_FILE,                                                                          \
-     .traits = OPTION_NOT_IN_FILE,                                                                 \
-     .help = "Writes the API key to this file, mode 0600, instead of printing it."},               \
-    {                                                                                              \
-        .name = "force", .kind = OPTION_SWITCH, .traits = OPTION_NOT_IN_FILE,                      \
-        .help = "Replaces a file that exists."                                                     \
-    }
+static const char out_help[] =
+    "Writes the API key to this file, mode 0600, instead of printing it.";
 
 static const struct option_spec add_specs[] = {
-    NAME_OPTION("The host name that is published: the first one, where there are several."),
+    {.name = "name",
+     .value = "NAME",
+     .kind = OPTION_HOST_NAME,
+     .traits = OPTION_NEEDED | OPTION_ARGUMENT | OPTION_NOT_IN_FILE,
+     .help = "The host name that is published: the first one, where there are several."},
     {.name = "alias",
      .value = "NAME",
      .kind = OPTION_HOST_NAME,
@@ -41,13 +31,33 @@ static const struct option_spec add_specs[] = {
      .kind = OPTION_CIDR,
      .traits = OPTION_MANY | OPTION_NOT_IN_FILE,
      .help = "Only callers from this address block reach the service; without it everyone does."},
-    OUT_OPTIONS,
+    {.name = "out",
+     .value = "FILE",
+     .kind = OPTION_FILE,
+     .traits = OPTION_NOT_IN_FILE,
+     .help = out_help},
+    {.name = "force",
+     .kind = OPTION_SWITCH,
+     .traits = OPTION_NOT_IN_FILE,
+     .help = "Replaces a file that exists."},
     {.name = NULL},
 };
 
 static const struct option_spec server_specs[] = {
-    NAME_OPTION("What the server is called here; no host has that name."),
-    OUT_OPTIONS,
+    {.name = "name",
+     .value = "NAME",
+     .kind = OPTION_HOST_NAME,
+     .traits = OPTION_NEEDED | OPTION_ARGUMENT | OPTION_NOT_IN_FILE,
+     .help = "What the server is called here; no host has that name."},
+    {.name = "out",
+     .value = "FILE",
+     .kind = OPTION_FILE,
+     .traits = OPTION_NOT_IN_FILE,
+     .help = out_help},
+    {.name = "force",
+     .kind = OPTION_SWITCH,
+     .traits = OPTION_NOT_IN_FILE,
+     .help = "Replaces a file that exists."},
     {.name = NULL},
 };
 
