@@ -1,6 +1,6 @@
 /*
- * A thousand publishers lose their server at once, and come back without a storm: their first wait
- * is spread over FIRST_WAIT_MS, later ones over more.
+ * Ten thousand publishers lose their server at once, and come back without a storm: their first
+ * wait is spread over FIRST_WAIT_MS, later ones over more.
  */
 #include "tests/sim/scenario.h"
 #include "tests/sim/town.h"
@@ -8,7 +8,7 @@
 #include <stdlib.h>
 
 enum {
-    CROWDS = 20, /* processes, each at an address of its own: the server counts by address */
+    CROWDS = 200, /* processes, each at an address of its own: the server counts by address */
     CROWD = 50,
     PUBLISHERS = CROWDS * CROWD,
     CONNECT_S = 30,
@@ -16,7 +16,7 @@ enum {
     FIRST_WAIT_MS = 3000,
     BACK_S = 20 + 60, /* noticed, and the longest wait */
     /* Even over FIRST_WAIT_MS that is PUBLISHERS / 3 in a second; five deviations are spared. */
-    ATTEMPTS_MAX_PER_S = PUBLISHERS * 1000 / FIRST_WAIT_MS + 5 * 15,
+    ATTEMPTS_MAX_PER_S = PUBLISHERS * 1000 / FIRST_WAIT_MS + 5 * 58,
     VALID_S = 3600,
 };
 
@@ -192,8 +192,8 @@ static const enum sim_fault faults[] = {SIM_KILL, SIM_FAULT_KINDS};
 
 const struct scenario scenario_storm = {
     .name = "storm",
-    .about = "a thousand publishers whose server goes and comes back",
-    .one_in = 100,
+    .about = "ten thousand publishers whose server goes and comes back",
+    .one_in = 400,
     .run = run,
     .faults = faults,
 };
