@@ -260,6 +260,39 @@ def cpu_ticks(pid):
     return int(fields[11]) + int(fields[12])
 
 
+def test_a_worker_has_so_many_unknown_connections_and_no_more(programs):
+    site = Site(programs, "--workers", "1", "--early-per-worker", "8")
+    wires = [site.dial(f"127.0.1.{1 + n}") for n in range(8)]
+    until(lambda: programs.status(site.process)["counters"]["early"] == 8, "all are there")
+    try:
+        assert site.dial("127.0.2.1").ended() == b""
+    except ConnectionResetError:  # before connect() could say that it had worked
+        pass
+    site.said("refused-early-limit.*127.0.2.1")
+    site.mux.ping()
+    assert programs.status(site.process)["counters"]["refused-early-limit"] == 1
+    for wire in wires:
+        wire.close()
+    until(lambda: programs.status(site.process)["counters"]["early"] == 0, "all have gone")
+    site.check()
+
+
+def test_unknown_connections_hold_so_many_bytes_and_no_more(programs):
+    """Each sends 24 KiB of what a ClientHello of 60 KiB would be."""
+    site = Site(programs, "--workers", "1", "--early-bytes", "1MiB")
+    half = b"\x16\x03\x01\x40\x00\x01\x00\xf0\x00\x03\x03" + b"\0" * (16384 - 6)
+    half += b"\x16\x03\x01\x40\x00" + b"\0" * 8192
+    wires = [site.dial(f"127.0.1.{1 + n}") for n in range(60)]
+    for wire in wires:
+        wire.send(half)
+    site.said("refused-early-bytes.*127.0.1.")
+    site.mux.ping()
+    for wire in wires:
+        wire.close()
+    until(lambda: programs.status(site.process)["counters"]["early"] == 0, "all have gone")
+    site.check()
+
+
 def test_one_address_has_so_many_unknown_connections_and_no_more(programs):
     site = Site(programs, "--early-per-address", "8")
     wires = [site.dial("127.0.0.200") for _ in range(8)]

@@ -182,7 +182,8 @@ def test_data_before_a_close_is_delivered_to_a_slow_device(programs):
     assert device.receive_to_end() == block * 8
 
 
-def test_frames_of_one_byte_and_of_64_mb_are_carried(programs):
+@pytest.mark.parametrize("size", [4, 64])
+def test_frames_of_one_byte_and_of_megabytes_are_carried(programs, size):
     site = Site(programs)
     mux = site.peer()
     device, channel = site.open(mux, NAME)
@@ -190,12 +191,12 @@ def test_frames_of_one_byte_and_of_64_mb_are_carried(programs):
         mux.send(channel, DATA, bytes([byte]))
     mux.send(channel, DATA, b"")
     assert device.receive(10) == b"one by one"
-    receiver = in_thread(receive_blocks, device, 64 * MIB)
+    receiver = in_thread(receive_blocks, device, size * MIB)
     block = os.urandom(MIB)
-    mux.wire.send(mux.header(channel, DATA, 64 * MIB))
-    for _ in range(64):
+    mux.wire.send(mux.header(channel, DATA, size * MIB))
+    for _ in range(size):
         mux.wire.send(block)
-    assert receiver.finish() == hashlib.sha256(block * 64).hexdigest()
+    assert receiver.finish() == hashlib.sha256(block * size).hexdigest()
     site.check()
 
 
