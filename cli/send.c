@@ -264,6 +264,8 @@ static int run_on(struct sending *sending, struct send_config *config)
         paths == NULL ? command_failed(command, "out of memory") : transfer(sending, config);
     wipe(passphrase, sizeof passphrase);
     free(paths);
+    config->passphrase = NULL;
+    config->paths = NULL;
     return status;
 }
 

@@ -114,10 +114,9 @@ static bool io_failed(struct inbox_failure *failure, uint32_t number, const char
 static bool path_of(struct sodiumtcp_name name, char path[PATH_ROOM])
 {
     char component[SODIUMTCP_COMPONENT_MAX + 1];
-    size_t len;
     size_t at = 0;
     path[0] = '\0';
-    while ((len = sodiumtcp_name_next(&name, component)) > 0) {
+    while (sodiumtcp_name_next(&name, component) > 0) {
         if (strncmp(component, part_prefix, strlen(part_prefix)) == 0)
             return false;
         at += (size_t)snprintf(path + at, PATH_ROOM - at, "%s%s", at == 0 ? "" : "/", component);

@@ -77,7 +77,7 @@ static int find_place(struct receive *receive, char *why, size_t why_len)
 {
     const char *into = receive->config.into;
     struct io_disk *disk = io_disk(receive->loop);
-    struct io_stat stat;
+    struct io_stat stat = {0};
     char *home = NULL;
     int error = strcmp(into, "-") == 0 ? 0 : io_path_stat(disk, into, &stat);
     receive->piped = strcmp(into, "-") == 0 || (error == 0 && stat.kind == IO_KIND_PIPE);

@@ -400,7 +400,8 @@ static void on_end(struct receiving *receiving, const struct sodiumtcp_event *ev
     /* The last chunk of an item waits for no more. */
     if (last != NULL && last->type == INBOX_WRITE && last->len > 0 && last->len < last->room) {
         uint8_t *smaller = realloc(last->bytes, last->len);
-        last->bytes = smaller == NULL ? last->bytes : smaller;
+        if (smaller != NULL)
+            last->bytes = smaller;
         last->room = last->len;
     }
     struct inbox_step *step = inbox_step_new(INBOX_END, event->number, NULL);

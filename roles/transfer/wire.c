@@ -142,12 +142,11 @@ static void take_input(struct wire *wire)
         wire->in_len -= consumed;
         if (error != 0)
             end(wire, sodiumtcp_error_text(error));
-        else if (event.type == SODIUMTCP_WAIT)
+        else if (event.type == SODIUMTCP_WAIT ||
+                 (event.type == SODIUMTCP_NEED_MORE && !read_more(wire, event.need, &budget)))
             break;
         else if (event.type != SODIUMTCP_NEED_MORE)
             wire->handler->event(wire->arg, &event);
-        else if (!read_more(wire, event.need, &budget))
-            break;
     }
 }
 
