@@ -15,6 +15,11 @@ struct scenario {
     void (*run)(struct sim_world *world);
     /* Kinds of fault that must come in at least 1 % of the seeds; ends with SIM_FAULT_KINDS. */
     const enum sim_fault *faults;
+    /*
+     * Seeds that fail and wait to be mended, ended by 0; NULL = none. They are run and shown as
+     * OPEN each time; one that passes fails the run until it is taken off the list.
+     */
+    const uint64_t *open_failures;
 };
 
 extern const struct scenario scenario_echo;

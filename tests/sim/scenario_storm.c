@@ -11,10 +11,10 @@ enum {
     CROWDS = 200, /* processes, each at an address of its own: the server counts by address */
     CROWD = 50,
     PUBLISHERS = CROWDS * CROWD,
-    CONNECT_S = 300,
+    CONNECT_S = 30,
     DOWN_MAX_S = 40,
     FIRST_WAIT_MS = 3000,
-    BACK_S = 20 + 3 * 60, /* noticed, and the longest waits: some are turned away by limits */
+    BACK_S = 20 + 60, /* noticed, and the longest wait */
     /* Even over FIRST_WAIT_MS that is PUBLISHERS / 3 in a second; five deviations are spared. */
     ATTEMPTS_MAX_PER_S = PUBLISHERS * 1000 / FIRST_WAIT_MS + 5 * 58,
     VALID_S = 3600,
@@ -190,10 +190,14 @@ static void run(struct sim_world *world)
 
 static const enum sim_fault faults[] = {SIM_KILL, SIM_FAULT_KINDS};
 
+/* The limit on unauthenticated connections turns publishers away: back in 200 s, not 80. */
+static const uint64_t open_failures[] = {1401, 0};
+
 const struct scenario scenario_storm = {
     .name = "storm",
     .about = "ten thousand publishers whose server goes and comes back",
     .one_in = 400,
     .run = run,
     .faults = faults,
+    .open_failures = open_failures,
 };
