@@ -1,0 +1,108 @@
+/*
+ * Packet devices: a network interface whose packets come to this process (TUN and TAP), the
+ * addresses and routes that lead into it, and connections that go past it. The simulator's devices
+ * end in a kernel of their own (io/sim/sim.h).
+ *
+ * Changing routes needs privileges that the process has given up by then, and so does a hook of the
+ * operator's. A helper process does both: io_device_open() starts it, while the process is still
+ * privileged and before it has any other thread. It takes fixed requests over a socket, runs no
+ * shell, and when this process is gone, however it ended, takes back what it has changed.
+ */
+#ifndef IO_DEVICE_H
+#define IO_DEVICE_H
+
+#include "base/offload.h"
+#include "io/io.h"
+
+enum {
+    IO_DEVICE_NAME_MAX = 16,      /* NUL included */
+    IO_DEVICE_PACKET_MAX = 32000, /* bytes of a packet that comes from a device, at most */
+};
+
+struct io_device;
+
+enum io_device_kind { IO_DEVICE_IP, IO_DEVICE_ETHERNET };
+
+/* An address with the length of its network's prefix; other bits may be set, unlike in a CIDR. */
+struct io_device_address {
+    struct adit_ip ip;
+    uint8_t prefix_len;
+};
+
+struct io_device_config {
+    const char *name;
+    enum io_device_kind kind;
+    uint16_t mtu;
+    const struct io_device_address *addresses;
+    size_t address_count;
+    bool segments;         /* large segments come and go uncut, where the kernel can */
+    const char *hook_file; /* a program for io_device_hook(), an absolute path, or NULL */
+};
+
+/* All must be there. */
+struct io_device_handler {
+    void (*readable)(void *arg);          /* packets may be read; edge triggered, as with streams */
+    void (*failed)(void *arg, int error); /* taken away, or the helper process is gone; close it */
+    /* A route or an address that io_device_route() or io_device_address() asked for was refused. */
+    void (*refused)(void *arg, const struct cidr *to, int error);
+};
+
+/*
+ * Makes the device, sets it up, and starts the helper process. A device of that name which this
+ * program left behind is taken over; one of somebody else's is IO_E_IN_USE. Without privileges:
+ * IO_E_DENIED. It is gone, with its addresses and routes, when it is closed. NULL with *error set,
+ * and why for a person.
+ */
+struct io_device *io_device_open(struct io_loop *loop, const struct io_device_config *config,
+                                 const struct io_device_handler *handler, void *arg, int *error,
+                                 char *why, size_t why_len);
+void io_device_close(struct io_device *device);
+
+/* The name that the kernel gave it, when the configured one has a %d. */
+const char *io_device_name(const struct io_device *device);
+
+/*
+ * Reads one packet, without any header of the device. Bytes read, IO_AGAIN, or an error. max is
+ * IO_DEVICE_PACKET_MAX or more, or the packet is lost when it is longer.
+ */
+ssize_t io_device_read(struct io_device *device, void *packet, size_t max, struct offload *offload);
+
+/* Asks for one more `readable` in the next round. */
+void io_device_again(struct io_device *device);
+
+/*
+ * Hands one packet to the kernel. 0, IO_AGAIN when it has no room (the packet is dropped), or an
+ * error that says that this packet is refused.
+ */
+int io_device_write(struct io_device *device, const void *packet, size_t len,
+                    const struct offload *offload);
+
+/* ---- Addresses, routes, the way past the device: by the helper process, in order ---- */
+
+/* Adds or removes an address or a route into the device. IO_E_FULL when too many wait. */
+int io_device_address(struct io_device *device, const struct io_device_address *address, bool add);
+int io_device_route(struct io_device *device, const struct cidr *to, bool add);
+
+/*
+ * All traffic of a family (4 or 6) that no narrower route of the machine's takes goes into the
+ * device, by a table and rules of its own; what io_connect_past() made does not. `block`: while the
+ * tunnel is down nothing leaves another way either, until this is called with on = false.
+ */
+int io_device_everything(struct io_device *device, unsigned family, bool on, bool block);
+
+/* As io_connect() and io_listen(), but what they carry never goes into the device. */
+struct io_stream *io_connect_past(struct io_device *device, const struct addr *to,
+                                  const struct io_stream_handler *handler, void *arg, int *error);
+struct io_listener *io_listen_past(struct io_device *device, const struct addr *at,
+                                   const struct io_listener_handler *handler, void *arg,
+                                   int *error);
+
+/*
+ * Runs the hook with these arguments, at most IO_DEVICE_HOOK_ARGUMENTS of them, IO_DEVICE_HOOK_TEXT
+ * bytes in all, as the user who started the program, with an empty environment but for PATH. Its
+ * output goes to the log, its end too. IO_E_FULL while one runs.
+ */
+enum { IO_DEVICE_HOOK_ARGUMENTS = 16, IO_DEVICE_HOOK_TEXT = 1024 };
+int io_device_hook(struct io_device *device, const char *const *arguments, size_t count);
+
+#endif
