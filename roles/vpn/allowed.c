@@ -1,0 +1,261 @@
+#include "roles/vpn/allowed.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+/* A prefix with owners, or a fork: one without owners that has two children. */
+struct node {
+    struct node *child[2]; /* by the first bit past the prefix */
+    struct allowed_owner *owners;
+    struct cidr prefix;
+};
+
+struct allowed {
+    struct node *roots[2]; /* of IPv4 and of IPv6 */
+    size_t count;
+};
+
+static unsigned family_bits(const struct adit_ip *ip)
+{
+    return ip->family == 4 ? 32 : 128;
+}
+
+static bool bit_at(const struct adit_ip *ip, unsigned bit)
+{
+    return (ip->bytes[bit / 8] & 0x80 >> bit % 8) != 0;
+}
+
+/* The child of a node on the way to an address that lies in the node's prefix, if it has one. */
+static struct node **step(struct node *node, const struct adit_ip *ip)
+{
+    return &node->child[bit_at(ip, node->prefix.prefix_len)];
+}
+
+static struct node *const *root_of(const struct allowed *allowed, const struct adit_ip *ip)
+{
+    return &allowed->roots[ip->family == 6];
+}
+
+static bool holds(const struct cidr *outer, const struct cidr *inner)
+{
+    return outer->prefix_len <= inner->prefix_len && cidr_contains(outer, &inner->ip);
+}
+
+struct allowed *allowed_new(void)
+{
+    return calloc(1, sizeof(struct allowed));
+}
+
+static void free_owners(struct node *node)
+{
+    while (node->owners != NULL) {
+        struct allowed_owner *owner = node->owners;
+        node->owners = owner->next;
+        free(owner);
+    }
+}
+
+/* As deep as an address has bits at most. */
+static void free_tree(struct node *node)
+{
+    if (node == NULL)
+        return;
+    free_tree(node->child[0]);
+    free_tree(node->child[1]);
+    free_owners(node);
+    free(node);
+}
+
+void allowed_free(struct allowed *allowed)
+{
+    if (allowed == NULL)
+        return;
+    free_tree(allowed->roots[0]);
+    free_tree(allowed->roots[1]);
+    free(allowed);
+}
+
+size_t allowed_count(const struct allowed *allowed)
+{
+    return allowed->count;
+}
+
+/* ---- Owners of one prefix ---- */
+
+static bool goes_before(const struct allowed_owner *a, const struct allowed_owner *b)
+{
+    return a->rank != b->rank ? a->rank < b->rank : a->peer < b->peer;
+}
+
+static struct allowed_owner *take_owner(struct node *node, unsigned peer)
+{
+    for (struct allowed_owner **at = &node->owners; *at != NULL; at = &(*at)->next)
+        if ((*at)->peer == peer) {
+            struct allowed_owner *owner = *at;
+            *at = owner->next;
+            return owner;
+        }
+    return NULL;
+}
+
+static void put_owner(struct node *node, struct allowed_owner *owner)
+{
+    struct allowed_owner **at = &node->owners;
+
+    while (*at != NULL && goes_before(*at, owner))
+        at = &(*at)->next;
+    owner->next = *at;
+    *at = owner;
+}
+
+/* ---- Tree ---- */
+
+/* How many bits of both are the same, max at most. */
+static unsigned common_bits(const struct adit_ip *a, const struct adit_ip *b, unsigned max)
+{
+    unsigned bits = 0;
+
+    while (bits < max && bit_at(a, bits) == bit_at(b, bits))
+        bits++;
+    return bits;
+}
+
+static struct node *make_node(const struct adit_ip *ip, unsigned prefix_len)
+{
+    struct node *node = calloc(1, sizeof(*node));
+
+    if (node == NULL)
+        return NULL;
+    node->prefix.ip.family = ip->family;
+    node->prefix.prefix_len = (uint8_t)prefix_len;
+    memcpy(node->prefix.ip.bytes, ip->bytes, (prefix_len + 7) / 8);
+    if (prefix_len % 8 != 0)
+        node->prefix.ip.bytes[prefix_len / 8] &= (uint8_t)(0xff00 >> prefix_len % 8);
+    return node;
+}
+
+/* Puts a node for the prefix where *link points to one that it does not lie in. */
+static struct node *insert(struct node **link, const struct cidr *prefix)
+{
+    struct node *below = *link;
+    struct node *node = make_node(&prefix->ip, prefix->prefix_len);
+
+    if (node == NULL)
+        return NULL;
+    if (below != NULL && !holds(prefix, &below->prefix)) {
+        struct node *fork =
+            make_node(&prefix->ip, common_bits(&prefix->ip, &below->prefix.ip, prefix->prefix_len));
+        if (fork == NULL) {
+            free(node);
+            return NULL;
+        }
+        *step(fork, &below->prefix.ip) = below;
+        *link = fork;
+        link = step(fork, &prefix->ip);
+        below = NULL;
+    }
+    if (below != NULL)
+        *step(node, &below->prefix.ip) = below;
+    *link = node;
+    return node;
+}
+
+/* The link to the node of that prefix, or to what stands where it belongs. *above (may be NULL) is
+ * the link to the node above, or NULL. */
+static struct node **seek(struct allowed *allowed, const struct cidr *prefix, struct node ***above)
+{
+    struct node **link = &allowed->roots[prefix->ip.family == 6];
+    struct node **last = NULL;
+
+    while (*link != NULL && holds(&(*link)->prefix, prefix) &&
+           (*link)->prefix.prefix_len < prefix->prefix_len) {
+        last = link;
+        link = step(*link, &prefix->ip);
+    }
+    if (above != NULL)
+        *above = last;
+    return link;
+}
+
+static bool is_of(const struct node *node, const struct cidr *prefix)
+{
+    return node != NULL && node->prefix.prefix_len == prefix->prefix_len &&
+           ip_equal(&node->prefix.ip, &prefix->ip);
+}
+
+/* Takes a node out that has no owner and no more than one child. */
+static void drop_if_idle(struct node **link)
+{
+    struct node *node = *link;
+
+    if (node->owners != NULL || (node->child[0] != NULL && node->child[1] != NULL))
+        return;
+    *link = node->child[node->child[0] == NULL];
+    free(node);
+}
+
+enum allowed_added allowed_add(struct allowed *allowed, const struct cidr *prefix, unsigned peer,
+                               unsigned rank)
+{
+    struct node **link = seek(allowed, prefix, NULL);
+    struct node *node = is_of(*link, prefix) ? *link : NULL;
+    struct allowed_owner *owner = node == NULL ? NULL : take_owner(node, peer);
+    bool first = owner == NULL && (node == NULL || node->owners == NULL);
+
+    if (owner == NULL)
+        owner = malloc(sizeof(*owner));
+    if (owner != NULL && node == NULL)
+        node = insert(link, prefix);
+    if (owner == NULL || node == NULL) {
+        free(owner);
+        return ALLOWED_NO_MEMORY;
+    }
+    *owner = (struct allowed_owner){.peer = peer, .rank = rank};
+    put_owner(node, owner);
+    allowed->count += first;
+    return first ? ALLOWED_FIRST : ALLOWED_ADDED;
+}
+
+bool allowed_remove(struct allowed *allowed, const struct cidr *prefix, unsigned peer)
+{
+    struct node **above;
+    struct node **link = seek(allowed, prefix, &above);
+    struct allowed_owner *owner = is_of(*link, prefix) ? take_owner(*link, peer) : NULL;
+
+    if (owner == NULL)
+        return false;
+    free(owner);
+    if ((*link)->owners != NULL)
+        return false;
+    allowed->count--;
+    drop_if_idle(link);
+    if (above != NULL)
+        drop_if_idle(above);
+    return true;
+}
+
+/* ---- Looking up ---- */
+
+const struct allowed_owner *allowed_find(const struct allowed *allowed, const struct adit_ip *ip)
+{
+    const struct node *node = *root_of(allowed, ip);
+    const struct allowed_owner *found = NULL;
+
+    while (node != NULL && cidr_contains(&node->prefix, ip)) {
+        if (node->owners != NULL)
+            found = node->owners;
+        if (node->prefix.prefix_len == family_bits(ip))
+            break;
+        node = node->child[bit_at(ip, node->prefix.prefix_len)];
+    }
+    return found;
+}
+
+bool allowed_from(const struct allowed *allowed, const struct adit_ip *source, unsigned peer)
+{
+    const struct allowed_owner *owner = allowed_find(allowed, source);
+
+    while (owner != NULL && owner->peer != peer)
+        owner = owner->next;
+    return owner != NULL;
+}
