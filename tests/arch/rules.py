@@ -8,6 +8,7 @@ MAY_KNOW = {
     "lib/tls": {"lib/tls", "base", "include/adit"},
     "lib/proxy": {"lib/proxy", "base", "include/adit"},
     "lib/snitun": {"lib/snitun", "lib/crypto", "base", "include/adit"},
+    "lib/packet": {"lib/packet", "base", "include/adit"},
     "lib/quicktun": {"lib/quicktun", "base", "include/adit"},
     "lib/sodiumtcp": {"lib/sodiumtcp", "base", "include/adit"},
     # A token names a cipher of the multiplexer.
