@@ -23,10 +23,15 @@ static const struct option_spec specs[] = {
     {.name = NULL},
 };
 
-/* Warns about a file that is named in the configuration and is not as it should be. */
-static void check_file(const struct option_spec *spec, const struct option_value *value,
-                       struct report *report)
+/*
+ * Warns about a file that is named in the configuration, must be there, and is not as it should
+ * be. Other files than secrets are made when they are missing.
+ */
+static void check_file(void *arg, const struct option_spec *spec, const struct option_value *value)
 {
+    struct report *report = arg;
+    if (spec->kind != OPTION_SECRET || strcmp(value->text, "-") == 0)
+        return;
     unsigned mode = 0;
     char why[OPTION_WHY_MAX];
     char key[OPTION_KEY_MAX];
@@ -35,23 +40,10 @@ static void check_file(const struct option_spec *spec, const struct option_value
     text_escape(value->text, strlen(value->text), shown, sizeof shown);
     if (!io_process_look(value->text, &mode, why, sizeof why)) {
         report_warning(report, value->line, value->column, "%s: %s: %s", key, shown, why);
-    } else if (spec->kind == OPTION_SECRET && (mode & 0777 & ~0640U) != 0) {
+    } else if ((mode & 0777 & ~0640U) != 0) {
         report_warning(report, value->line, value->column,
                        "%s: %s: mode %04o, so that others can use it; at most 0640 is taken", key,
                        shown, mode & 0777);
-    }
-}
-
-/* Every file that must be there: secrets. Others are made when they are missing. */
-static void check_files(const struct options *options, struct report *report)
-{
-    for (const struct option_spec *s = options_next(&options->table, NULL); s != NULL;
-         s = options_next(&options->table, s)) {
-        for (size_t i = 0; s->kind == OPTION_SECRET && i < options_count(options, s->name); i++) {
-            const struct option_value *value = options_value(options, s->name, i);
-            if (strcmp(value->text, "-") != 0)
-                check_file(s, value, report);
-        }
     }
 }
 
@@ -82,7 +74,7 @@ static int check(const char *path, const char *text, size_t len, const struct co
     else
         found = config_read(text, len, directory, role, true, &options, &report);
     if (found != NULL)
-        check_files(&options, &report);
+        options_each(&options, check_file, &report);
     report_print(&report, path, stdout);
     if (found != NULL) {
         print_fine(path, found, &options, &report);

@@ -126,6 +126,10 @@ int command_need(const struct command *command, const struct options *options)
     }
     if ((missing->traits & OPTION_ARGUMENT) != 0)
         return command_unusable(command, "%s is missing", missing->value);
+    if (missing->kind == OPTION_GROUP) {
+        return command_unusable(command, "%s is missing: a file says it, see --config",
+                                missing->name);
+    }
     return command_unusable(command, "--%s %s is missing", missing->name, missing->value);
 }
 

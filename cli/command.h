@@ -5,6 +5,7 @@
 #define CLI_COMMAND_H
 
 #include "cli/options.h"
+#include "cli/report.h"
 
 enum exit_status {
     EXIT_FINE = 0,
@@ -25,6 +26,11 @@ struct command {
      * Called when none is missing; may itself be NULL.
      */
     const char *(*contradiction)(const struct options *options);
+    /*
+     * Reports what is wrong with values of a file of which each is fine, at their places. Called
+     * when there is no contradiction; may itself be NULL.
+     */
+    void (*examine)(const struct options *options, struct report *report);
     /*
      * Runs the command; options hold what the flags said. When the command takes --config, needed
      * options may still be missing: the file can say them.

@@ -1,6 +1,7 @@
 #include "cli/option.h"
 
 #include "base/encode.h"
+#include "cli/boxkey.h"
 #include "cli/suggest.h"
 
 #include <stdarg.h>
@@ -252,6 +253,45 @@ static bool read_cidr(const char *text, const char *shown, struct option_value *
                   shown);
 }
 
+static bool read_ip(const char *text, const char *shown, struct option_value *value,
+                    char why[OPTION_WHY_MAX])
+{
+    if (ip_parse(text, &value->addr.ip))
+        return true;
+    return refuse(why, "\"%s\" is no address, such as 192.0.2.1 or 2001:db8::1", shown);
+}
+
+/* Of a CIDR, only the length is looked at with the bits that follow it cut off. */
+static bool read_prefix(const char *text, const char *shown, struct option_value *value,
+                        char why[OPTION_WHY_MAX])
+{
+    char address[IP_TEXT_MAX];
+    const char *slash = strchr(text, '/');
+    uint64_t len = 0;
+    const char *rest = slash == NULL ? NULL : read_digits(slash + 1, &len);
+    size_t address_len = slash == NULL ? sizeof address : (size_t)(slash - text);
+    if (rest != NULL && *rest == '\0' && address_len < sizeof address) {
+        memcpy(address, text, address_len);
+        address[address_len] = '\0';
+        if (ip_parse(address, &value->cidr.ip) && strchr(address, '.') == NULL
+                ? len <= 128 && value->cidr.ip.family == 6
+                : len <= 32 && value->cidr.ip.family == 4) {
+            value->cidr.prefix_len = (uint8_t)len;
+            return true;
+        }
+    }
+    return refuse(why,
+                  "\"%s\" is no address with the length of its network's prefix, such as "
+                  "10.9.0.1/24 or fd00:9::1/64",
+                  shown);
+}
+
+/* What was given is not repeated: it may be the secret half. */
+static bool read_box_key(const char *text, struct option_value *value, char why[OPTION_WHY_MAX])
+{
+    return boxkey_public(text, value->key, why);
+}
+
 /* A secret written where its file's name belongs must not be repeated on a terminal. */
 static bool looks_like_secret(const char *text)
 {
@@ -297,9 +337,17 @@ static bool read_value(const struct option_spec *spec, const char *text, const c
         return read_route(text, shown, value, why);
     case OPTION_CIDR:
         return read_cidr(text, shown, value, why);
+    case OPTION_IP:
+        return read_ip(text, shown, value, why);
+    case OPTION_PREFIX:
+        return read_prefix(text, shown, value, why);
+    case OPTION_BOX_KEY:
+        return read_box_key(text, value, why);
     case OPTION_FILE:
     case OPTION_SECRET:
         return read_path(spec, text, why);
+    case OPTION_GROUP:
+        return refuse(why, "has keys of its own: %s", spec->value);
     case OPTION_TEXT:
         break;
     }

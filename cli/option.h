@@ -15,6 +15,7 @@
 enum {
     OPTION_WHY_MAX = 512,
     OPTION_KEY_MAX = 64,
+    OPTION_BOX_KEY_LEN = 32, /* bytes */
 };
 
 enum option_kind {
@@ -30,8 +31,12 @@ enum option_kind {
     OPTION_HOST_NAME, /* as to.name, normalised */
     OPTION_ROUTE,     /* NAME=HOST:PORT, as to */
     OPTION_CIDR,      /* as cidr */
+    OPTION_IP,        /* an address without a port, as addr.ip */
+    OPTION_PREFIX,    /* an address of a network, "10.9.0.1/24", as cidr with its other bits set */
+    OPTION_BOX_KEY,   /* a public key of adit keygen box, as key */
     OPTION_FILE,      /* a path; relative ones in a configuration file start at its directory */
     OPTION_SECRET,    /* the path of a file that holds a secret; "-" where allowed */
+    OPTION_GROUP,     /* keys of its own, in a file alone: a mapping; with OPTION_MANY a list */
 };
 
 enum option_trait {
@@ -52,17 +57,22 @@ struct option_spec {
     const char *fallback;       /* the default, read like a value; NULL = none */
     const char *const *choices; /* NULL terminated */
     const char *help;           /* sentences; the unit included where there is one */
+    const struct option_spec *members; /* of a group; ends with a name of NULL */
 };
 
 /* The key of an option in a file. */
 char *option_key(const struct option_spec *spec, char out[OPTION_KEY_MAX]);
 
+struct options;
+
 struct option_value {
-    char *text; /* as given; a file's path is complete */
+    char *text; /* as given; a file's path is complete; of a group "" */
     unsigned line, column;
     uint64_t number;
     struct addr addr;
     struct cidr cidr;
+    uint8_t key[OPTION_BOX_KEY_LEN];
+    struct options *group; /* what the group says; options_group() answers it */
     struct {
         char name[HOSTNAME_MAX + 1];
         char host[HOST_TEXT_MAX];

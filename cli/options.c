@@ -8,6 +8,7 @@
 
 enum {
     HELP_COLUMNS = 80,
+    HELP_FLAG_INDENT = 2,
     HELP_INDENT = 6,
 };
 
@@ -64,17 +65,50 @@ static struct option_slot *slot_of(const struct options *options, const struct o
     return &options->slots[at];
 }
 
+static void value_clear(struct option_value *value)
+{
+    if (value->group != NULL)
+        options_clear(value->group);
+    free(value->group);
+    value->group = NULL;
+    option_value_clear(value);
+}
+
+/* A group as a value, with the defaults of its members. False without memory. */
+static bool make_group(const struct option_spec *spec, struct option_value *value)
+{
+    const struct option_table table = {spec->members, NULL};
+    memset(value, 0, sizeof *value);
+    value->text = strdup("");
+    value->group = malloc(sizeof *value->group);
+    if (value->group != NULL && !options_init(value->group, &table)) {
+        free(value->group);
+        value->group = NULL;
+    }
+    if (value->text != NULL && value->group != NULL)
+        return true;
+    value_clear(value);
+    return false;
+}
+
+/* What stands there when the option is not given; nothing is a success, too. */
+static bool make_fallback(const struct option_spec *spec, struct option_value *value)
+{
+    char why[OPTION_WHY_MAX];
+    if (spec->kind == OPTION_GROUP)
+        return (spec->traits & OPTION_MANY) != 0 || make_group(spec, value);
+    return spec->fallback == NULL || option_value_parse(spec, spec->fallback, value, why);
+}
+
 bool options_init(struct options *options, const struct option_table *table)
 {
     options->table = *table;
     options->slots = calloc(table_len(table) + 1, sizeof *options->slots);
     if (options->slots == NULL)
         return false;
-    char why[OPTION_WHY_MAX];
     for (const struct option_spec *s = options_next(table, NULL); s != NULL;
          s = options_next(table, s)) {
-        if (s->fallback != NULL &&
-            !option_value_parse(s, s->fallback, &slot_of(options, s)->fallback, why)) {
+        if (!make_fallback(s, &slot_of(options, s)->fallback)) {
             options_clear(options);
             return false;
         }
@@ -85,7 +119,7 @@ bool options_init(struct options *options, const struct option_table *table)
 static void slot_empty(struct option_slot *slot)
 {
     for (size_t i = 0; i < slot->count; i++)
-        option_value_clear(&slot->values[i]);
+        value_clear(&slot->values[i]);
     free(slot->values);
     slot->values = NULL;
     slot->count = 0;
@@ -96,7 +130,7 @@ void options_clear(struct options *options)
     size_t len = options->slots == NULL ? 0 : table_len(&options->table);
     for (size_t i = 0; i < len; i++) {
         slot_empty(&options->slots[i]);
-        option_value_clear(&options->slots[i].fallback);
+        value_clear(&options->slots[i].fallback);
     }
     free(options->slots);
     options->slots = NULL;
@@ -113,43 +147,76 @@ static bool slot_push(struct option_slot *slot, const struct option_value *value
     return true;
 }
 
+/* False with why when the option has its one value already. */
+static bool may_follow(const struct option_slot *slot, const struct option_spec *spec,
+                       char why[OPTION_WHY_MAX])
+{
+    if (slot->count == 0 || (spec->traits & OPTION_MANY) != 0)
+        return true;
+    snprintf(why, OPTION_WHY_MAX, "given twice, but it has one value");
+    return false;
+}
+
+/* Takes the value, also when it fails. */
+static bool push_value(struct option_slot *slot, struct option_value *value, unsigned line,
+                       unsigned column, char why[OPTION_WHY_MAX])
+{
+    value->line = line;
+    value->column = column;
+    if (slot_push(slot, value))
+        return true;
+    value_clear(value);
+    snprintf(why, OPTION_WHY_MAX, "out of memory");
+    return false;
+}
+
 bool options_add(struct options *options, const struct option_spec *spec, const char *text,
                  unsigned line, unsigned column, char why[OPTION_WHY_MAX])
 {
     struct option_slot *slot = slot_of(options, spec);
-    if (slot->count > 0 && (spec->traits & OPTION_MANY) == 0) {
-        snprintf(why, OPTION_WHY_MAX, "given twice, but it has one value");
-        return false;
-    }
     struct option_value value;
-    if (!option_value_parse(spec, text, &value, why))
+    if (!may_follow(slot, spec, why) || !option_value_parse(spec, text, &value, why))
         return false;
-    value.line = line;
-    value.column = column;
-    if (!slot_push(slot, &value)) {
-        option_value_clear(&value);
+    return push_value(slot, &value, line, column, why);
+}
+
+struct options *options_add_group(struct options *options, const struct option_spec *spec,
+                                  unsigned line, unsigned column, char why[OPTION_WHY_MAX])
+{
+    struct option_slot *slot = slot_of(options, spec);
+    struct option_value value;
+    if (!may_follow(slot, spec, why))
+        return NULL;
+    if (!make_group(spec, &value)) {
         snprintf(why, OPTION_WHY_MAX, "out of memory");
-        return false;
+        return NULL;
+    }
+    struct options *group = value.group;
+    return push_value(slot, &value, line, column, why) ? group : NULL;
+}
+
+/* Replaces what a slot holds by copies. */
+static bool slot_replace(struct option_slot *slot, const struct option_slot *over)
+{
+    slot_empty(slot);
+    for (size_t i = 0; i < over->count; i++) {
+        struct option_value copy = over->values[i];
+        copy.text = strdup(copy.text);
+        if (copy.text == NULL || !slot_push(slot, &copy)) {
+            option_value_clear(&copy);
+            return false;
+        }
     }
     return true;
 }
 
 bool options_override(struct options *options, const struct options *over)
 {
-    size_t len = table_len(&options->table);
-    for (size_t i = 0; i < len; i++) {
-        if (over->slots[i].count == 0)
-            continue;
-        struct option_slot *slot = &options->slots[i];
-        slot_empty(slot);
-        for (size_t j = 0; j < over->slots[i].count; j++) {
-            struct option_value copy = over->slots[i].values[j];
-            copy.text = strdup(copy.text);
-            if (copy.text == NULL || !slot_push(slot, &copy)) {
-                option_value_clear(&copy);
-                return false;
-            }
-        }
+    for (const struct option_spec *s = options_next(&options->table, NULL); s != NULL;
+         s = options_next(&options->table, s)) {
+        const struct option_slot *from = slot_of(over, s);
+        if (s->kind != OPTION_GROUP && from->count > 0 && !slot_replace(slot_of(options, s), from))
+            return false;
     }
     return true;
 }
@@ -163,14 +230,18 @@ const struct option_spec *options_missing(const struct options *options)
     return NULL;
 }
 
+static bool is_flag(const struct option_spec *spec)
+{
+    return (spec->traits & OPTION_ARGUMENT) == 0 && spec->kind != OPTION_GROUP;
+}
+
 /* The option of a flag's name, name_len characters of it; NULL when there is none. */
 static const struct option_spec *find_flag(const struct options *options, const char *name,
                                            size_t name_len)
 {
     for (const struct option_spec *s = options_next(&options->table, NULL); s != NULL;
          s = options_next(&options->table, s))
-        if ((s->traits & OPTION_ARGUMENT) == 0 && strlen(s->name) == name_len &&
-            memcmp(s->name, name, name_len) == 0)
+        if (is_flag(s) && strlen(s->name) == name_len && memcmp(s->name, name, name_len) == 0)
             return s;
     return NULL;
 }
@@ -186,7 +257,7 @@ static void explain_unknown(const struct options *options, const char *name, siz
     struct suggestion meant = suggest_start(word);
     for (const struct option_spec *s = options_next(&options->table, NULL); s != NULL;
          s = options_next(&options->table, s))
-        if ((s->traits & OPTION_ARGUMENT) == 0)
+        if (is_flag(s))
             suggest_offer(&meant, s->name);
     suggest_offer(&meant, "help");
     if (meant.best != NULL)
@@ -322,6 +393,28 @@ bool options_switched_on(const struct options *options, const char *name)
     return options_number(options, name) != 0;
 }
 
+const struct options *options_group(const struct options *options, const char *name, size_t index)
+{
+    const struct option_value *value = options_value(options, name, index);
+    return value == NULL ? NULL : value->group;
+}
+
+void options_each(const struct options *options,
+                  void (*each)(void *arg, const struct option_spec *spec,
+                               const struct option_value *value),
+                  void *arg)
+{
+    for (const struct option_spec *s = options_next(&options->table, NULL); s != NULL;
+         s = options_next(&options->table, s)) {
+        const struct option_slot *slot = slot_of(options, s);
+        for (size_t i = 0; i < slot->count; i++) {
+            each(arg, s, &slot->values[i]);
+            if (slot->values[i].group != NULL)
+                options_each(slot->values[i].group, each, arg);
+        }
+    }
+}
+
 void options_wrap(FILE *out, const char *text, size_t indent, size_t at)
 {
     while (*text != '\0') {
@@ -345,25 +438,58 @@ void options_wrap(FILE *out, const char *text, size_t indent, size_t at)
     fputc('\n', out);
 }
 
-static void help_of_one(const struct option_spec *spec, FILE *out)
+/* `head`, which is printed, stands for the option; indent spaces before it. */
+static void help_of_one(const struct option_spec *spec, const char *head, size_t indent, FILE *out)
 {
-    bool bare = (spec->traits & OPTION_ARGUMENT) != 0;
-    bool value = spec->value != NULL && !bare;
-    fprintf(out, "  %s%s%s%s%s%s\n", bare ? "" : "--", bare ? spec->value : spec->name,
-            value ? " " : "", value ? spec->value : "",
-            (spec->traits & OPTION_MANY) != 0 ? "  (may be repeated)" : "",
+    fprintf(out, "%*s%s%s%s\n", (int)indent, "", head,
+            (spec->traits & OPTION_MANY) == 0                         ? ""
+            : spec->kind == OPTION_GROUP || indent > HELP_FLAG_INDENT ? "  (a list)"
+                                                                      : "  (may be repeated)",
             (spec->traits & OPTION_NEEDED) != 0 ? "  (needed)" : "");
     char text[1024];
     snprintf(text, sizeof text, "%s%s%s%s", spec->help, spec->fallback == NULL ? "" : " Default: ",
              spec->fallback == NULL ? "" : spec->fallback, spec->fallback == NULL ? "" : ".");
-    fprintf(out, "%*s", HELP_INDENT, "");
-    options_wrap(out, text, HELP_INDENT, HELP_INDENT);
+    size_t deeper = indent + HELP_INDENT - HELP_FLAG_INDENT;
+    fprintf(out, "%*s", (int)deeper, "");
+    options_wrap(out, text, deeper, deeper);
+}
+
+static void help_of_flag(const struct option_spec *spec, FILE *out)
+{
+    char head[2 * OPTION_KEY_MAX + 64];
+    bool bare = (spec->traits & OPTION_ARGUMENT) != 0;
+    bool value = spec->value != NULL && !bare;
+    snprintf(head, sizeof head, "%s%s%s%s", bare ? "" : "--", bare ? spec->value : spec->name,
+             value ? " " : "", value ? spec->value : "");
+    help_of_one(spec, head, HELP_FLAG_INDENT, out);
+}
+
+static void help_of_key(const struct option_spec *spec, size_t indent, FILE *out)
+{
+    char head[2 * OPTION_KEY_MAX + 64];
+    char key[OPTION_KEY_MAX];
+    snprintf(head, sizeof head, "%s: %s", option_key(spec, key),
+             spec->value == NULL ? "true|false" : spec->value);
+    help_of_one(spec, head, indent, out);
+    for (const struct option_spec *s = spec->members; s != NULL && s->name != NULL; s++)
+        help_of_key(s, indent + HELP_INDENT - HELP_FLAG_INDENT, out);
 }
 
 void options_help(const struct option_table *table, FILE *out)
 {
+    bool groups = false;
+    for (const struct option_spec *s = options_next(table, NULL); s != NULL;
+         s = options_next(table, s)) {
+        groups = groups || s->kind == OPTION_GROUP;
+        if (s->kind != OPTION_GROUP)
+            help_of_flag(s, out);
+    }
+    fprintf(out, "  --help\n%*sPrints this.\n", HELP_INDENT, "");
+    if (!groups)
+        return;
+    fprintf(out, "\nIn the configuration file alone\n");
     for (const struct option_spec *s = options_next(table, NULL); s != NULL;
          s = options_next(table, s))
-        help_of_one(s, out);
-    fprintf(out, "  --help\n%*sPrints this.\n", HELP_INDENT, "");
+        if (s->kind == OPTION_GROUP)
+            help_of_key(s, HELP_FLAG_INDENT, out);
 }

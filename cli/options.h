@@ -1,6 +1,9 @@
 /*
  * What a command can be told, said once: a table of options drives its flags, its --help, the keys
  * of its configuration file and the test of its man page.
+ *
+ * In a file an option may be a group with a table of its own: a mapping (`interface: {...}`), or,
+ * with OPTION_MANY, a list of them (`peers: [{...}, {...}]`). No flag says it, nor beats it.
  */
 #ifndef CLI_OPTIONS_H
 #define CLI_OPTIONS_H
@@ -37,13 +40,20 @@ void options_clear(struct options *options);
 bool options_add(struct options *options, const struct option_spec *spec, const char *text,
                  unsigned line, unsigned column, char why[OPTION_WHY_MAX]);
 
+/* Adds a group, whose options are empty and those of `options`; NULL with why. */
+struct options *options_add_group(struct options *options, const struct option_spec *spec,
+                                  unsigned line, unsigned column, char why[OPTION_WHY_MAX]);
+
 enum options_verdict { OPTIONS_OK, OPTIONS_HELP, OPTIONS_UNUSABLE };
 
 /* Reads the arguments after the command's name: --name VALUE, --name=VALUE, "--". */
 enum options_verdict options_read(struct options *options, int argc, char *const *argv,
                                   char why[OPTION_WHY_MAX]);
 
-/* Replaces every option of `options` that `over` was given by a copy. False without memory. */
+/*
+ * Replaces every option of `options` that `over` was given by a copy; groups stay. False without
+ * memory.
+ */
 bool options_override(struct options *options, const struct options *over);
 
 /* The first needed option without a value, or NULL. */
@@ -60,6 +70,21 @@ const struct option_value *options_value(const struct options *options, const ch
 const char *options_text(const struct options *options, const char *name); /* or NULL */
 uint64_t options_number(const struct options *options, const char *name);  /* or 0 */
 bool options_switched_on(const struct options *options, const char *name);
+
+/*
+ * What the group at an index says; options_count() says how many there are. A group that stands
+ * there once at most and was not given answers its defaults; else NULL.
+ */
+const struct options *options_group(const struct options *options, const char *name, size_t index);
+
+/*
+ * Calls each(arg, spec, value) for every value that was given, those in groups included; a group
+ * itself comes before what is in it.
+ */
+void options_each(const struct options *options,
+                  void (*each)(void *arg, const struct option_spec *spec,
+                               const struct option_value *value),
+                  void *arg);
 
 /* The list of options of --help. */
 void options_help(const struct option_table *table, FILE *out);

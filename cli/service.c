@@ -98,6 +98,20 @@ static bool read_options(const struct service *service, struct io_loop *loop,
     return true;
 }
 
+static bool examine(const struct service *service, const struct options *options,
+                    struct report *report)
+{
+    if (service->command->examine != NULL)
+        service->command->examine(options, report);
+    return report->mistakes == 0;
+}
+
+static void print_report(const struct service *service, const struct report *report)
+{
+    const char *path = options_text(service->flags, "config");
+    report_print(report, path == NULL ? "adit" : path, stderr);
+}
+
 /* At the start: complaints go to standard error as they are. */
 static int first_options(struct service *service)
 {
@@ -105,11 +119,14 @@ static int first_options(struct service *service)
     report_init(&report);
     int status = EXIT_FINE;
     if (!read_options(service, service->loop, &service->options, &report)) {
-        const char *path = options_text(service->flags, "config");
-        report_print(&report, path == NULL ? "adit" : path, stderr);
+        print_report(service, &report);
         status = EXIT_UNUSABLE;
     } else {
         status = command_need(service->command, &service->options);
+        if (status == EXIT_FINE && !examine(service, &service->options, &report)) {
+            print_report(service, &report);
+            status = EXIT_UNUSABLE;
+        }
     }
     report_clear(&report);
     return status;
@@ -125,6 +142,14 @@ static void log_report(struct service *service, const struct report *report)
     }
 }
 
+static void refuse_file(struct service *service, const struct report *report, char *why,
+                        size_t why_len)
+{
+    log_report(service, report);
+    snprintf(why, why_len, "the configuration file has %zu %s", report->mistakes,
+             report->mistakes == 1 ? "mistake" : "mistakes");
+}
+
 /* 0, or -1 with why; then everything is as before. */
 static int reload(struct service *service, char *why, size_t why_len)
 {
@@ -134,14 +159,15 @@ static int reload(struct service *service, char *why, size_t why_len)
     io_process_notify("RELOADING=1");
     int result = -1;
     if (!read_options(service, service->loop, &options, &report)) {
-        log_report(service, &report);
-        snprintf(why, why_len, "the configuration file has %zu %s", report.mistakes,
-                 report.mistakes == 1 ? "mistake" : "mistakes");
+        refuse_file(service, &report, why, why_len);
     } else if (options_missing(&options) != NULL) {
         snprintf(why, why_len, "%s is missing", options_missing(&options)->name);
         options_clear(&options);
     } else if (command_contradiction(service->command, &options) != NULL) {
         snprintf(why, why_len, "%s", command_contradiction(service->command, &options));
+        options_clear(&options);
+    } else if (!examine(service, &options, &report)) {
+        refuse_file(service, &report, why, why_len);
         options_clear(&options);
     } else {
         result = service->role->reload(service->running, &options, why, why_len);
@@ -241,10 +267,12 @@ static int open_control(struct service *service)
 }
 
 /* What was read as root must be readable for the user too, or it cannot be read again. */
-static void warn_of_unreadable(struct service *service, const struct option_spec *spec)
+static void warn_of_unreadable(void *arg, const struct option_spec *spec,
+                               const struct option_value *value)
 {
-    const struct option_value *value = options_value(&service->options, spec->name, 0);
-    if (value != NULL && strcmp(value->text, "-") != 0 && !io_process_can_read(value->text)) {
+    struct service *service = arg;
+    if (spec->kind == OPTION_SECRET && strcmp(value->text, "-") != 0 &&
+        !io_process_can_read(value->text)) {
         char shown[256];
         log_event(
             service->loop, LOG_WARN, "user", "%s is not readable for user %s: a reload will fail",
@@ -261,11 +289,7 @@ static int drop_privileges(struct service *service)
     }
     if (service->change_user && service->user.uid != 0) {
         log_event(service->loop, LOG_INFO, "user", "runs as %s", service->user.name);
-        const struct option_table *table = &service->command->table;
-        for (const struct option_spec *s = options_next(table, NULL); s != NULL;
-             s = options_next(table, s))
-            if (s->kind == OPTION_SECRET)
-                warn_of_unreadable(service, s);
+        options_each(&service->options, warn_of_unreadable, service);
     } else if (io_process_is_root() && options_count(&service->options, "user") == 0) {
         log_event(service->loop, LOG_WARN, "user",
                   "runs as root: there is no user adit, and --user was not given");

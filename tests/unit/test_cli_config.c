@@ -372,6 +372,207 @@ static void every_prefix_is_survived(void **state)
         free(mistakes_in(text, len, NULL));
 }
 
+/* ---- Groups ---- */
+
+static const struct option_spec house_members[] = {
+    {.name = "street",
+     .value = "STREET",
+     .kind = OPTION_TEXT,
+     .traits = OPTION_NEEDED,
+     .help = "h"},
+    {.name = "number", .value = "N", .kind = OPTION_NUMBER, .fallback = "7", .help = "h"},
+    {.name = "key-file", .value = "FILE", .kind = OPTION_SECRET, .help = "h"},
+    {.name = "rooms", .value = "NAME", .kind = OPTION_TEXT, .traits = OPTION_MANY, .help = "h"},
+    {.name = NULL},
+};
+
+static const struct option_spec town_members[] = {
+    {.name = "house",
+     .value = "{...}",
+     .kind = OPTION_GROUP,
+     .members = house_members,
+     .help = "h"},
+    {.name = "houses",
+     .value = "[{...}]",
+     .kind = OPTION_GROUP,
+     .traits = OPTION_MANY,
+     .members = house_members,
+     .help = "h"},
+    {.name = "hall",
+     .value = "{...}",
+     .kind = OPTION_GROUP,
+     .traits = OPTION_NEEDED,
+     .members = house_members,
+     .help = "h"},
+    {.name = NULL},
+};
+
+static void no_two_houses_alike(const struct options *options, struct report *report)
+{
+    for (size_t i = 1; i < options_count(options, "houses"); i++) {
+        const struct option_value *value = options_value(options, "houses", i);
+        if (strcmp(options_text(value->group, "street"),
+                   options_text(options_group(options, "houses", i - 1), "street")) == 0)
+            report_mistake(report, value->line, value->column, "houses: two in one street");
+    }
+}
+
+static const struct command town = {
+    .name = "town",
+    .summary = "s",
+    .usage = "u",
+    .about = "a",
+    .example = "e",
+    .table = {town_members, NULL},
+    .examine = no_two_houses_alike,
+};
+
+static bool read_town(const char *text, struct options *options, char **said)
+{
+    struct report report;
+    size_t said_len = 0;
+    FILE *out = open_memstream(said, &said_len);
+    report_init(&report);
+    const struct command *found =
+        config_read(text, strlen(text), "/dir", &town, true, options, &report);
+    report_print(&report, "f", out);
+    report_clear(&report);
+    fclose(out);
+    return found != NULL;
+}
+
+static void assert_town_mistakes(const char *text, const char *expected)
+{
+    struct options options;
+    char *said = NULL;
+    assert_false(read_town(text, &options, &said));
+    assert_string_equal(said, expected);
+    free(said);
+}
+
+static void count_values(void *arg, const struct option_spec *spec,
+                         const struct option_value *value)
+{
+    size_t *counts = arg;
+    counts[spec->kind == OPTION_GROUP] += value->line > 0;
+}
+
+static void groups_hold_what_stands_in_them(void **state)
+{
+    (void)state;
+    struct options options;
+    char *said = NULL;
+    assert_true(read_town("hall: {street: High, key_file: k}\n"
+                          "houses:\n"
+                          "  - street: Low\n"
+                          "    number: 3\n"
+                          "    rooms: [a, b]\n"
+                          "  - {street: Mid, key_file: /k}\n",
+                          &options, &said));
+    assert_string_equal(said, "");
+    free(said);
+    const struct options *hall = options_group(&options, "hall", 0);
+    assert_string_equal(options_text(hall, "key-file"), "/dir/k");
+    assert_int_equal(options_number(hall, "number"), 7);
+    assert_int_equal(options_count(&options, "houses"), 2);
+    assert_int_equal(options_number(options_group(&options, "houses", 0), "number"), 3);
+    assert_int_equal(options_count(options_group(&options, "houses", 0), "rooms"), 2);
+    assert_string_equal(options_text(options_group(&options, "houses", 1), "key-file"), "/k");
+    assert_int_equal(options_value(&options, "houses", 1)->line, 6);
+    assert_int_equal(options_value(&options, "houses", 1)->column, 5);
+    assert_null(options_group(&options, "houses", 2));
+    size_t counts[2] = {0};
+    options_each(&options, count_values, counts);
+    assert_int_equal(counts[true], 3);
+    assert_int_equal(counts[false], 8);
+    options_clear(&options);
+}
+
+static void a_group_that_is_not_there_has_its_defaults(void **state)
+{
+    (void)state;
+    struct options options;
+    char *said = NULL;
+    assert_true(read_town("hall: {street: High}\n", &options, &said));
+    free(said);
+    assert_int_equal(options_count(&options, "house"), 0);
+    assert_int_equal(options_number(options_group(&options, "house", 0), "number"), 7);
+    assert_null(options_group(&options, "houses", 0));
+    options_clear(&options);
+}
+
+static void one_group_is_a_list_of_one(void **state)
+{
+    (void)state;
+    struct options options;
+    char *said = NULL;
+    assert_true(read_town("hall: {street: High}\nhouses: {street: Low}\n", &options, &said));
+    free(said);
+    assert_int_equal(options_count(&options, "houses"), 1);
+    options_clear(&options);
+}
+
+static void mistakes_in_groups_say_the_way(void **state)
+{
+    (void)state;
+    assert_town_mistakes("houses:\n"
+                         "  - {street: Low, number: x}\n"
+                         "  - strete: Mid\n"
+                         "    number: 1\n"
+                         "    number: 2\n"
+                         "  - Mid\n"
+                         "  - street: [a]\n"
+                         "  - {street: A, zzzzzzzz: b, role: c}\n"
+                         "house: [{street: Low}]\n"
+                         "hall: 3\n",
+                         "f:2:27: houses.number: \"x\" is no whole number\n"
+                         "f:3:5: houses.strete: no such key; did you mean street?\n"
+                         "f:3:5: houses.street: is missing: STREET\n"
+                         "f:5:5: houses.number: given twice: it stands in line 4 already\n"
+                         "f:6:5: houses: found a value where keys and values were expected: "
+                         "[{...}]\n"
+                         "f:7:13: houses.street: found a list where one value was expected: "
+                         "STREET\n"
+                         "f:8:17: houses.zzzzzzzz: no such key of houses\n"
+                         "f:8:30: houses.role: no such key of houses\n"
+                         "f:9:8: house: found a list where one mapping was expected: {...}\n"
+                         "f:10:7: hall: found a value where keys and values were expected: "
+                         "{...}\n");
+    assert_town_mistakes("houses: []\nhall: {}\n",
+                         "f:1:9: houses: the list is empty: leave the key out, or fill it\n"
+                         "f:2:7: hall.street: is missing: STREET\n");
+    assert_town_mistakes("house: {street: a}\n", "f:1:1: hall: is missing: {...}\n");
+}
+
+static void what_only_shows_in_the_whole_has_its_place(void **state)
+{
+    (void)state;
+    assert_town_mistakes("hall: {street: High}\n"
+                         "houses: [{street: Low}, {street: Low}]\n",
+                         "f:2:25: houses: two in one street\n");
+}
+
+static void groups_are_no_flags(void **state)
+{
+    (void)state;
+    struct options options;
+    struct options flags;
+    char why[OPTION_WHY_MAX];
+    char *said = NULL;
+    char flag[] = "--hall";
+    char value[] = "x";
+    char *argv[] = {flag, value};
+    assert_true(options_init(&flags, &town.table));
+    assert_int_equal(options_read(&flags, 2, argv, why), OPTIONS_UNUSABLE);
+    assert_string_equal(why, "unknown option --hall; did you mean --help?");
+    assert_true(read_town("hall: {street: High}\n", &options, &said));
+    free(said);
+    assert_true(options_override(&options, &flags));
+    assert_string_equal(options_text(options_group(&options, "hall", 0), "street"), "High");
+    options_clear(&flags);
+    options_clear(&options);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -394,6 +595,12 @@ int main(void)
         cmocka_unit_test(as_many_values_as_allowed_are_read),
         cmocka_unit_test(mistakes_beyond_a_hundred_are_counted),
         cmocka_unit_test(every_prefix_is_survived),
+        cmocka_unit_test(groups_hold_what_stands_in_them),
+        cmocka_unit_test(a_group_that_is_not_there_has_its_defaults),
+        cmocka_unit_test(one_group_is_a_list_of_one),
+        cmocka_unit_test(mistakes_in_groups_say_the_way),
+        cmocka_unit_test(what_only_shows_in_the_whole_has_its_place),
+        cmocka_unit_test(groups_are_no_flags),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -77,6 +77,8 @@ static void every_option_is_in_its_man_page(void **state)
         for (const struct option_spec *s = options_next(&(*c)->table, NULL); s != NULL;
              s = options_next(&(*c)->table, s)) {
             char expected[2048];
+            if (s->kind == OPTION_GROUP)
+                continue;
             head_of(s, expected);
             assert_says(page, text, expected);
             explanation_of(s, expected);
@@ -113,6 +115,22 @@ static void no_man_page_has_an_option_that_is_gone(void **state)
     }
 }
 
+/* A key, and those below it as "group.key". */
+static void assert_key(const char *text, const char *path, const struct option_spec *spec)
+{
+    char key[OPTION_KEY_MAX];
+    char way[256];
+    char expected[2048];
+    snprintf(way, sizeof way, "%s%s%s", path, path[0] == '\0' ? "" : ".", option_key(spec, key));
+    snprintf(expected, sizeof expected, "*%s*: _%s_", way,
+             spec->value == NULL ? "true|false" : spec->value);
+    assert_says("adit.yaml.5", text, expected);
+    explanation_of(spec, expected);
+    assert_says("adit.yaml.5", text, expected);
+    for (const struct option_spec *s = spec->members; s != NULL && s->name != NULL; s++)
+        assert_key(text, way, s);
+}
+
 static void every_key_is_in_the_page_of_the_file(void **state)
 {
     (void)state;
@@ -120,17 +138,9 @@ static void every_key_is_in_the_page_of_the_file(void **state)
     for (const struct command *const *c = command_all; *c != NULL; c++) {
         bool role = command_of_role((*c)->name) == *c;
         for (const struct option_spec *s = options_next(&(*c)->table, NULL); role && s != NULL;
-             s = options_next(&(*c)->table, s)) {
-            if ((s->traits & OPTION_NOT_IN_FILE) != 0)
-                continue;
-            char key[OPTION_KEY_MAX];
-            char expected[2048];
-            snprintf(expected, sizeof expected, "*%s*: _%s_", option_key(s, key),
-                     s->value == NULL ? "true|false" : s->value);
-            assert_says("adit.yaml.5", text, expected);
-            explanation_of(s, expected);
-            assert_says("adit.yaml.5", text, expected);
-        }
+             s = options_next(&(*c)->table, s))
+            if ((s->traits & OPTION_NOT_IN_FILE) == 0)
+                assert_key(text, "", s);
     }
     free(text);
 }
@@ -166,22 +176,29 @@ static void the_limits_of_serve_are_the_servers_own(void **state)
     options_clear(&options);
 }
 
+static void assert_well_formed(const struct option_table *table)
+{
+    struct options options;
+    assert_true(options_init(&options, table));
+    for (const struct option_spec *s = options_next(table, NULL); s != NULL;
+         s = options_next(table, s)) {
+        assert_true(strlen(s->name) < OPTION_KEY_MAX);
+        assert_true(strlen(s->name) <= SUGGEST_WORD_MAX);
+        assert_true((s->kind == OPTION_SWITCH) == (s->value == NULL));
+        assert_true((s->kind == OPTION_CHOICE) == (s->choices != NULL));
+        assert_true((s->kind == OPTION_GROUP) == (s->members != NULL));
+        assert_ptr_equal(options_spec(&options, s->name), s);
+        if (s->members != NULL)
+            assert_well_formed(&(struct option_table){s->members, NULL});
+    }
+    options_clear(&options);
+}
+
 static void every_table_is_well_formed(void **state)
 {
     (void)state;
-    for (const struct command *const *c = command_all; *c != NULL; c++) {
-        struct options options;
-        assert_true(options_init(&options, &(*c)->table));
-        for (const struct option_spec *s = options_next(&(*c)->table, NULL); s != NULL;
-             s = options_next(&(*c)->table, s)) {
-            assert_true(strlen(s->name) < OPTION_KEY_MAX);
-            assert_true(strlen(s->name) <= SUGGEST_WORD_MAX);
-            assert_true((s->kind == OPTION_SWITCH) == (s->value == NULL));
-            assert_true((s->kind == OPTION_CHOICE) == (s->choices != NULL));
-            assert_ptr_equal(options_spec(&options, s->name), s);
-        }
-        options_clear(&options);
-    }
+    for (const struct command *const *c = command_all; *c != NULL; c++)
+        assert_well_formed(&(*c)->table);
 }
 
 int main(void)
