@@ -195,7 +195,7 @@ static void loop(struct run *run, const struct endpoint *endpoint)
             result->measured_ns = run->measuring ? now_ns - measured_from_ns : 0;
             result->bytes_all = received(run, endpoint);
             result->bytes = result->bytes_all - bytes_before;
-            result->errors += endpoint_errors(endpoint);
+            result->errors += endpoint == NULL ? 0 : endpoint_errors(endpoint);
             return;
         }
     }

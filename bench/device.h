@@ -40,7 +40,10 @@ struct device_result {
     struct histogram latency_ns;
 };
 
-/* Runs the load; bounded by its times. 0, or -1 when it could not even begin. */
+/*
+ * Runs the load; bounded by its times. The endpoint is NULL where another process is it, which
+ * DEVICE_UP cannot have. 0, or -1 when it could not even begin.
+ */
 int device_run(const struct device_load *load, const struct endpoint *endpoint,
                struct device_result *result);
 

@@ -11,17 +11,24 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
+#include <unistd.h>
 
 static const char usage[] =
-    "load down|up|echo|connect --to ADDR:PORT --endpoint ADDR:PORT [--name HOST]\n"
+    "load down|up|echo|connect --to ADDR:PORT [--endpoint ADDR:PORT] [--name HOST]\n"
     "     [--connections N] [--message BYTES] [--warm SECONDS] [--seconds SECONDS]\n"
+    "     Without --endpoint another load is it; but not for up.\n"
+    "load endpoint --endpoint ADDR:PORT [--name HOST]\n"
+    "     Until standard input ends.\n"
     "load peers --to ADDR:PORT --fernet-key-file FILE --pid PID [--connections N]\n"
+    "     [--carry BYTES]\n"
+    "load again --to ADDR:PORT --fernet-key-file FILE --pid PID [--connections N]\n"
+    "     Peers that come back: prints `up`, then waits for the server to go.\n"
     "Prints one JSON object. Exit 0 when every byte was right, 1 when not, 2 for bad usage.\n";
 
 struct arguments {
     const char *mode, *name, *key_file;
     struct sockaddr_in to, endpoint;
-    unsigned long connections, message_len, pid;
+    unsigned long connections, message_len, pid, carry;
     double warm_s, measure_s;
 };
 
@@ -46,6 +53,7 @@ static bool read_arguments(struct arguments *arguments, int argc, char **argv)
         {"seconds", required_argument, NULL, 's'},
         {"fernet-key-file", required_argument, NULL, 'k'},
         {"pid", required_argument, NULL, 'p'},
+        {"carry", required_argument, NULL, 'b'},
         {NULL, 0, NULL, 0},
     };
     bool fine = true;
@@ -80,12 +88,15 @@ static bool read_arguments(struct arguments *arguments, int argc, char **argv)
         case 'p':
             arguments->pid = strtoul(optarg, NULL, 10);
             break;
+        case 'b':
+            arguments->carry = strtoul(optarg, NULL, 10);
+            break;
         default:
             fine = false;
         }
     }
     arguments->mode = fine && optind == argc - 1 ? argv[optind] : "";
-    return fine && optind == argc - 1 && arguments->to.sin_family == AF_INET &&
+    return fine && optind == argc - 1 && arguments->carry <= UINT32_MAX &&
            arguments->connections > 0 && arguments->connections < 1000000 &&
            arguments->message_len > 0 && arguments->message_len <= DEVICE_MESSAGE_MAX;
 }
@@ -129,37 +140,81 @@ static int run_devices(const struct arguments *arguments)
     unsigned mode = 0;
     while (mode < sizeof(modes) / sizeof(modes[0]) && strcmp(modes[mode], arguments->mode) != 0)
         mode++;
-    if (mode == sizeof(modes) / sizeof(modes[0]) || arguments->endpoint.sin_family != AF_INET) {
+    bool own_endpoint = arguments->endpoint.sin_family == AF_INET;
+    if (mode == sizeof(modes) / sizeof(modes[0]) || arguments->to.sin_family != AF_INET ||
+        (mode == DEVICE_UP && !own_endpoint)) {
         fputs(usage, stderr);
         return 2;
     }
     load.mode = (enum device_mode)mode;
-    struct endpoint *endpoint = endpoint_start(&arguments->endpoint, arguments->name);
+    struct endpoint *endpoint = NULL;
+    if (own_endpoint) {
+        endpoint = endpoint_start(&arguments->endpoint, arguments->name);
+        if (endpoint == NULL) {
+            fprintf(stderr, "load: endpoint: %s\n", strerror(errno));
+            return 1;
+        }
+    }
+    int status = device_run(&load, endpoint, &result);
+    if (endpoint != NULL)
+        endpoint_stop(endpoint);
+    return status == 0 ? report(&load, &result, arguments->mode) : 1;
+}
+
+static int run_endpoint(const struct arguments *arguments)
+{
+    char byte;
+    struct endpoint *endpoint = NULL;
+    if (arguments->endpoint.sin_family == AF_INET)
+        endpoint = endpoint_start(&arguments->endpoint, arguments->name);
     if (endpoint == NULL) {
         fprintf(stderr, "load: endpoint: %s\n", strerror(errno));
         return 1;
     }
-    int status = device_run(&load, endpoint, &result);
+    printf("ready\n");
+    fflush(stdout);
+    while (read(STDIN_FILENO, &byte, 1) > 0) {
+    }
+    uint64_t errors = endpoint_errors(endpoint);
     endpoint_stop(endpoint);
-    return status == 0 ? report(&load, &result, arguments->mode) : 1;
+    printf("{\"mode\": \"endpoint\", \"errors\": %" PRIu64 "}\n", errors);
+    return errors == 0 ? 0 : 1;
 }
 
-static int run_peers(const struct arguments *arguments)
+static void report_peers(const struct peers_result *result, const char *mode)
 {
-    if (arguments->key_file == NULL || arguments->pid == 0) {
+    printf("{\"mode\": \"%s\", \"peers\": %u, \"seconds\": %.3f, \"steps\": [", mode, result->peers,
+           result->seconds);
+    const char *comma = "";
+    for (unsigned i = 0; i < PEERS_STEPS; i++) {
+        double grown = (double)result->steps[i].memory - (double)result->memory_before;
+        unsigned peers = result->steps[i].peers;
+        if (peers == 0)
+            continue;
+        printf("%s{\"peers\": %u, \"memory\": %" PRIu64 ", \"bytes_per_peer\": %.1f}", comma, peers,
+               result->steps[i].memory, grown / peers);
+        comma = ", ";
+    }
+    printf("]}\n");
+}
+
+static int run_peers(const struct arguments *arguments, bool again)
+{
+    struct peers_load load = {.to = arguments->to,
+                              .key_file = arguments->key_file,
+                              .pid = (unsigned)arguments->pid,
+                              .count = (unsigned)arguments->connections,
+                              .carry = arguments->carry};
+    struct peers_result result;
+    if (load.key_file == NULL || load.pid == 0 || load.to.sin_family != AF_INET) {
         fputs(usage, stderr);
         return 2;
     }
-    struct peers_result result;
-    if (peers_run(&arguments->to, arguments->key_file, (unsigned)arguments->connections,
-                  (unsigned)arguments->pid, &result) != 0) {
+    if ((again ? peers_run_again(&load, &result) : peers_run(&load, &result)) != 0) {
         fprintf(stderr, "load: %s\n", result.why);
         return 1;
     }
-    printf("{\"mode\": \"peers\", \"peers\": %u, \"seconds\": %.3f, \"peers_per_s\": %.1f, "
-           "\"rss_before\": %" PRIu64 ", \"rss_after\": %" PRIu64 ", \"bytes_per_peer\": %.1f}\n",
-           result.peers, result.seconds, result.peers / result.seconds, result.rss_before,
-           result.rss_after, ((double)result.rss_after - (double)result.rss_before) / result.peers);
+    report_peers(&result, arguments->mode);
     return 0;
 }
 
@@ -173,5 +228,11 @@ int main(int argc, char **argv)
     }
     raise_file_limit();
     pattern_init();
-    return strcmp(arguments.mode, "peers") == 0 ? run_peers(&arguments) : run_devices(&arguments);
+    if (strcmp(arguments.mode, "endpoint") == 0)
+        return run_endpoint(&arguments);
+    if (strcmp(arguments.mode, "peers") == 0)
+        return run_peers(&arguments, false);
+    if (strcmp(arguments.mode, "again") == 0)
+        return run_peers(&arguments, true);
+    return run_devices(&arguments);
 }
