@@ -1,12 +1,7 @@
+#include "cli/masterset.h"
 #include "cli/process.h"
 #include "cli/service.h"
 #include "cli/storefile.h"
-
-#include "roles/master/master.h"
-
-#include <string.h>
-
-enum { MINUTE_MS = 60 * 1000, RATE_MAX = 60000 };
 
 static const struct option_spec specs[] = {
     {.name = "listen",
@@ -30,66 +25,15 @@ static const struct option_spec specs[] = {
      .traits = OPTION_NEEDED,
      .help = "The public server that publishers are sent to. Clients that are not ours use port "
              "443 of that host, whatever the port here."},
-    {.name = "tls-cert",
-     .value = "FILE",
-     .kind = OPTION_FILE,
-     .help = "Certificate chain, PEM. Needed unless the address is loopback or --behind-proxy is "
-             "given."},
-    {.name = "tls-key",
-     .value = "FILE",
-     .kind = OPTION_SECRET,
-     .help = "The private key of the certificate, PEM, without a password."},
-    {.name = "token-valid",
-     .value = "DURATION",
-     .kind = OPTION_DURATION,
-     .min = 1000,
-     .max = 365ULL * 24 * 60 * MINUTE_MS,
-     .fallback = "24h",
-     .help = "How long a token is good, in whole seconds."},
-    {.name = "rate",
-     .value = "N",
-     .kind = OPTION_NUMBER,
-     .min = 1,
-     .max = RATE_MAX,
-     .fallback = "120",
-     .help = "Requests a minute that one IPv4 address or IPv6 /64 may make; further ones are "
-             "answered 429."},
-    {.name = "behind-proxy",
-     .kind = OPTION_SWITCH,
-     .help = "A proxy of yours stands before it, ends TLS and sets X-Forwarded-For, whose last "
-             "address is believed. Nobody else may reach the address then."},
+    MASTERSET_OPTIONS,
     {.name = NULL},
 };
-
-static const char *contradiction(const struct options *options)
-{
-    return options_count(options, "tls-cert") == options_count(options, "tls-key")
-               ? NULL
-               : "--tls-cert and --tls-key belong together";
-}
-
-/* The strings are those of the options. */
-static void config_of(const struct options *options, struct master_config *config)
-{
-    memset(config, 0, sizeof *config);
-    const struct option_value *server = options_value(options, "server", 0);
-    config->listen = options_value(options, "listen", 0)->addr;
-    config->store_file = options_text(options, "store");
-    config->fernet_key_file = options_text(options, "fernet-key-file");
-    config->tls_cert_file = options_text(options, "tls-cert");
-    config->tls_key_file = options_text(options, "tls-key");
-    memcpy(config->server_host, server->to.host, sizeof config->server_host);
-    config->server_port = server->to.port;
-    config->token_valid_s = (uint32_t)(options_number(options, "token-valid") / 1000);
-    config->rate_per_minute = (uint32_t)options_number(options, "rate");
-    config->behind_proxy = options_switched_on(options, "behind-proxy");
-}
 
 static void *start(struct io_loop *loop, const struct options *options, void (*stopped)(void *arg),
                    void *arg, char *why, size_t why_len)
 {
     struct master_config config;
-    config_of(options, &config);
+    masterset_config(options, "listen", &config);
     if (storefile_make(&command_master, loop, config.store_file, options_text(options, "user")) !=
         EXIT_FINE) {
         snprintf(why, why_len, "there is no store");
@@ -141,6 +85,6 @@ const struct command command_master = {
                "      --fernet-key-file /etc/adit/fernet.key --server relay.example.org:443 \\\n"
                "      --tls-cert /etc/adit/tls/cert.pem --tls-key /etc/adit/tls/key.pem\n",
     .table = {specs, service_options},
-    .contradiction = contradiction,
+    .contradiction = masterset_contradiction,
     .run = run,
 };

@@ -1,7 +1,10 @@
+#include "cli/masterset.h"
 #include "cli/service.h"
+#include "cli/storefile.h"
+#include "cli/whole.h"
 #include "io/real/machine.h"
-#include "roles/server/server.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -141,14 +144,69 @@ static const struct option_spec specs[] = {
      .max = HOUR_MS,
      .fallback = "30s",
      .help = "How often the master is asked."},
+    {.name = "with-master",
+     .value = "ADDR:PORT",
+     .kind = OPTION_ADDRESS,
+     .help = "Runs a session master in this process too, as adit master does; this is where "
+             "publishers ask it for tokens. A host that is disabled or removed loses its tunnel "
+             "within a second. Needs --store; the options below are the master's."},
+    {.name = "store",
+     .value = "FILE",
+     .kind = OPTION_FILE,
+     .help = "The hosts, an SQLite database that adit host changes. Made when it is not there."},
+    {.name = "server",
+     .value = "HOST:PORT",
+     .kind = OPTION_HOST_PORT,
+     .help = "What the master calls this server: where publishers are sent to. Needed with "
+             "--with-master where the first --listen is for all addresses of the machine; "
+             "default: that address."},
+    MASTERSET_OPTIONS,
     {.name = NULL},
 };
 
+static bool is_any(const struct adit_ip *ip)
+{
+    static const struct adit_ip any4 = {.family = 4};
+    static const struct adit_ip any6 = {.family = 6};
+    return ip_equal(ip, &any4) || ip_equal(ip, &any6);
+}
+
+/* An option of the master that was given where none runs, or NULL. */
+static const char *master_alone(const struct options *options)
+{
+    static const struct {
+        const char *name;
+        const char *text;
+    } needing[] = {
+        {"store", "--store is for --with-master"},
+        {"server", "--server is for --with-master"},
+        {"tls-cert", "--tls-cert is for --with-master"},
+        {"tls-key", "--tls-key is for --with-master"},
+        {"token-valid", "--token-valid is for --with-master"},
+        {"rate", "--rate is for --with-master"},
+        {"behind-proxy", "--behind-proxy is for --with-master"},
+    };
+    for (size_t i = 0; i < sizeof needing / sizeof needing[0]; i++)
+        if (options_count(options, needing[i].name) > 0)
+            return needing[i].text;
+    return NULL;
+}
+
 static const char *contradiction(const struct options *options)
 {
-    return options_count(options, "master") == options_count(options, "server-key-file")
-               ? NULL
-               : "--master and --server-key-file belong together";
+    if (options_count(options, "master") != options_count(options, "server-key-file"))
+        return "--master and --server-key-file belong together";
+    if (options_count(options, "with-master") == 0)
+        return master_alone(options);
+    if (options_count(options, "master") > 0)
+        return "--with-master and --master exclude each other: the master is here or elsewhere";
+    if (options_count(options, "store") == 0)
+        return "--with-master needs --store";
+    if (options_count(options, "server") == 0 &&
+        is_any(&options_value(options, "listen", 0)->addr.ip))
+        return "--with-master needs --server HOST:PORT: publishers cannot be sent to the address "
+               "that --listen says";
+    return masterset_contradiction(options);
 }
 
 static void limits_of(const struct options *options, struct server_limits *limits)
@@ -221,25 +279,47 @@ static bool config_of(const struct options *options, struct server_config *confi
     return true;
 }
 
+/* The master beside it. Returns false with why when there is no store. */
+static bool prepare_master(struct io_loop *loop, const struct options *options,
+                           struct master_config *config, char *why, size_t why_len)
+{
+    masterset_config(options, "with-master", config);
+    if (config->server_host[0] == '\0')
+        ip_format(&options_value(options, "listen", 0)->addr.ip, config->server_host);
+    if (storefile_make(&command_serve, loop, config->store_file, options_text(options, "user")) ==
+        EXIT_FINE)
+        return true;
+    snprintf(why, why_len, "there is no store");
+    return false;
+}
+
 static void *start(struct io_loop *loop, const struct options *options, void (*stopped)(void *arg),
                    void *arg, char *why, size_t why_len)
 {
     struct server_config config;
-    struct server *server = NULL;
-    if (config_of(options, &config))
-        server = server_start(loop, &config, stopped, arg, why, why_len);
-    else
+    struct master_config master;
+    struct whole *whole = NULL;
+    bool with_master = options_count(options, "with-master") > 0;
+    if (!config_of(options, &config))
         snprintf(why, why_len, "out of memory");
+    else if (!with_master || prepare_master(loop, options, &master, why, why_len))
+        whole =
+            whole_start(loop, &config, with_master ? &master : NULL, stopped, arg, why, why_len);
     config_clear(&config);
-    return server;
+    return whole;
 }
 
 static int reload(void *running, const struct options *options, char *why, size_t why_len)
 {
     struct server_config config;
     int result = -1;
+    if (whole_has_master(running) != (options_count(options, "with-master") > 0)) {
+        snprintf(why, why_len,
+                 "a session master comes or goes with a restart alone: --with-master");
+        return -1;
+    }
     if (config_of(options, &config))
-        result = server_reload(running, &config, why, why_len);
+        result = whole_reload(running, &config, why, why_len);
     else
         snprintf(why, why_len, "out of memory");
     config_clear(&config);
@@ -248,24 +328,24 @@ static int reload(void *running, const struct options *options, char *why, size_
 
 static void stop(void *running)
 {
-    server_stop(running);
+    whole_stop(running);
 }
 
-static void free_server(void *running)
+static void free_whole(void *running)
 {
-    server_free(running);
+    whole_free(running);
 }
 
 static void status(void *running, void (*answer)(void *arg, json_t *status), void *arg)
 {
-    server_status(running, answer, arg);
+    whole_status(running, answer, arg);
 }
 
-static const struct service_role role = {start, reload, stop, free_server, status};
+static const struct service_role role = {start, reload, stop, free_whole, status};
 
 static int run(const struct command *command, struct options *options)
 {
-    return service_run(command, &role, options);
+    return service_run_finite(command, &role, whole_failed, options);
 }
 
 const struct command command_serve = {
@@ -278,11 +358,15 @@ const struct command command_serve = {
         "adit token mint; a device is joined to the publisher of the host name that its TLS "
         "ClientHello asks for, and from then on TLS runs between the device and the service "
         "behind the publisher.\n"
+        "With --with-master this one process is a whole service: hosts are added with adit host "
+        "add, and their publishers get their tokens here.\n"
         "SIGHUP reads keys, routes, limits and --config again and keeps every connection; "
         "addresses and workers stay as they are. SIGTERM and SIGINT drain and end with status 0.",
     .example = "  adit serve --listen 0.0.0.0:443 --listen '[::]:443' --fernet-key-file "
                "/etc/adit/fernet.key \\\n"
-               "      --route www.example.org=127.0.0.1:8443\n",
+               "      --route www.example.org=127.0.0.1:8443\n"
+               "  adit serve --listen 203.0.113.5:443 --fernet-key-file fernet.key \\\n"
+               "      --with-master 127.0.0.1:8444 --store hosts.db\n",
     .table = {specs, service_options},
     .contradiction = contradiction,
     .run = run,

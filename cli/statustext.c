@@ -224,34 +224,6 @@ static void print_channels(struct page *page, const json_t *now, const json_t *b
     print_rest(page, count - shown);
 }
 
-static void print_server(struct page *page, const json_t *now, const json_t *before)
-{
-    char state[FIELD_MAX];
-    char addresses[FIELD_MAX];
-    char up[32];
-    char waiting[16];
-    double channels = 0;
-    double buffered = 0;
-    const json_t *workers = json_object_get(now, "workers");
-    for (size_t i = 0; i < json_array_size(workers); i++) {
-        channels += number_of(json_array_get(workers, i), "channels");
-        buffered += number_of(json_array_get(workers, i), "buffered");
-    }
-    if (begin_line(page)) {
-        fprintf(page->out, "server    %s, up %s, listens on %s\n", text_of(now, "state", state),
-                statustext_span(number_of(now, "uptime_s"), up),
-                list_of(json_object_get(now, "listen"), addresses));
-    }
-    if (begin_line(page)) {
-        fprintf(page->out, "peers     %zu with %.0f names and %.0f channels, %s waiting\n",
-                json_array_size(json_object_get(now, "peers")), number_of(now, "names"), channels,
-                statustext_bytes(buffered, waiting));
-    }
-    print_traffic(page, now, before);
-    print_refused(page, now);
-    print_peers(page, now, before);
-}
-
 static void print_publish(struct page *page, const json_t *now, const json_t *before)
 {
     char f[5][FIELD_MAX];
@@ -284,6 +256,37 @@ static void print_master(struct page *page, const json_t *now)
                 text_of(counters, "requests", f[1]), text_of(counters, "tokens", f[2]),
                 text_of(counters, "refused", f[3]));
     }
+}
+
+static void print_server(struct page *page, const json_t *now, const json_t *before)
+{
+    char state[FIELD_MAX];
+    char addresses[FIELD_MAX];
+    char up[32];
+    char waiting[16];
+    double channels = 0;
+    double buffered = 0;
+    const json_t *workers = json_object_get(now, "workers");
+    const json_t *master = json_object_get(now, "master");
+    for (size_t i = 0; i < json_array_size(workers); i++) {
+        channels += number_of(json_array_get(workers, i), "channels");
+        buffered += number_of(json_array_get(workers, i), "buffered");
+    }
+    if (begin_line(page)) {
+        fprintf(page->out, "server    %s, up %s, listens on %s\n", text_of(now, "state", state),
+                statustext_span(number_of(now, "uptime_s"), up),
+                list_of(json_object_get(now, "listen"), addresses));
+    }
+    if (begin_line(page)) {
+        fprintf(page->out, "peers     %zu with %.0f names and %.0f channels, %s waiting\n",
+                json_array_size(json_object_get(now, "peers")), number_of(now, "names"), channels,
+                statustext_bytes(buffered, waiting));
+    }
+    print_traffic(page, now, before);
+    print_refused(page, now);
+    if (master != NULL)
+        print_master(page, master);
+    print_peers(page, now, before);
 }
 
 unsigned statustext_print(FILE *out, const json_t *now, const json_t *before, double seconds,

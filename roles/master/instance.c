@@ -1,10 +1,13 @@
 #include "roles/master/internal.h"
 
+#include <stdio.h>
 #include <string.h>
 
 enum {
     PING_TIMEOUT_MS = 1000,
     PING_COUNT = 3,
+    DAY_S = 24 * 60 * 60,
+    TIME_TEXT_MAX = 64,
 };
 
 /* One server, so there is nothing to choose by its distance. */
@@ -38,10 +41,50 @@ void instance_register(struct call *call)
                                 call->master->server_host, "alias", aliases));
 }
 
-/* Of other instances that hold the account; a host has one key and one instance. */
+static bool is_leap(int64_t year)
+{
+    return (year % 4 == 0 && year % 100 != 0) || year % 400 == 0;
+}
+
+/* Unix seconds as ISO 8601 has them, UTC. */
+static void format_time(int64_t at_s, char out[TIME_TEXT_MAX])
+{
+    static const int lengths[] = {31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31};
+    int64_t day = at_s / DAY_S;
+    int second = (int)(at_s % DAY_S);
+    int64_t year = 1970;
+    int month = 0;
+
+    for (; day >= 365 + is_leap(year); year++)
+        day -= 365 + is_leap(year);
+    for (; day >= lengths[month] + (month == 1 && is_leap(year)); month++)
+        day -= lengths[month] + (month == 1 && is_leap(year));
+    snprintf(out, TIME_TEXT_MAX, "%04d-%02d-%02dT%02d:%02d:%02d+00:00", (int)year, month + 1,
+             (int)day + 1, second / 3600, second / 60 % 60, second % 60);
+}
+
+/*
+ * Whether an instance is connected with this account, which a client asks before it logs in. It is
+ * known where the public server is in this process. What the instance runs is never known.
+ */
 void instance_connection(struct call *call)
 {
-    call_answer(call, json_pack("{s:b}", "connected", 0));
+    const struct master *master = call->master;
+    char since[TIME_TEXT_MAX];
+    char from[IP_TEXT_MAX];
+    struct adit_ip ip;
+    double since_s;
+
+    if (master->serves == NULL ||
+        !master->serves(master->serves_arg, call->host.name, &since_s, &ip)) {
+        call_answer(call, json_pack("{s:b}", "connected", 0));
+        return;
+    }
+    format_time((int64_t)since_s, since);
+    ip_format(&ip, from);
+    call_answer(call, json_pack("{s:b, s:{s:s, s:s, s:s, s:s}}", "connected", 1, "details",
+                                "connected_at", since, "name", call->host.name, "remote_ip_address",
+                                from, "version", "unknown"));
 }
 
 /* ---- ACME dns-01: the operator's DNS takes the values from `adit host show` ---- */

@@ -1,8 +1,7 @@
-#include "roles/master/master.h"
+#include "roles/master/service.h"
 
 #include "base/encode.h"
 #include "io/log.h"
-#include "roles/master/handle.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -10,126 +9,9 @@
 
 enum {
     REQUEST_MS = 10000, /* from the connection to the end of the answer */
-    FLUSH_MS = 1000,    /* what is not promised is written so often */
-    KEY_FILE_MAX = 16 * 1024,
-    PEM_FILE_MAX = 256 * 1024,
+    TICK_MS = 1000,     /* so often is written what is not promised, and looked what was revoked */
     PATH_SHOWN_MAX = 100,
 };
-
-/* What a reload replaces. */
-struct secrets {
-    struct master_service *service;
-    struct snitun_keyring keyring;
-    struct io_tls *tls; /* or NULL */
-};
-
-struct master_service {
-    struct io_loop *loop;
-    struct master_config config;
-    char *fernet_key_file;
-    char *tls_cert_file;
-    char *tls_key_file;
-    struct io_listener *listener; /* paused: the worker accepts */
-    struct io_loop *worker;
-    uint64_t started_ms;
-    bool stopping;
-    void (*stopped)(void *arg);
-    void *arg;
-
-    /* The worker's alone, while there is one: */
-    struct io_loop *own; /* the worker, as it knows itself */
-    struct master master;
-    struct secrets *secrets;
-    struct io_http_server *http;
-    struct io_timer flush;
-    bool flush_failed; /* said already */
-    uint64_t requests;
-    uint64_t tokens;
-    uint64_t refused;
-};
-
-/* ---- Secrets ---- */
-
-static void secrets_free(struct secrets *secrets)
-{
-    if (secrets == NULL)
-        return;
-    snitun_keyring_wipe(&secrets->keyring);
-    io_tls_unref(secrets->tls);
-    free(secrets);
-}
-
-static int read_keyring(struct master_service *service, struct snitun_keyring *keyring, char *why,
-                        size_t why_len)
-{
-    const char *path = service->fernet_key_file;
-    char *text = NULL;
-    size_t len = 0;
-    unsigned line = 0;
-    int error = io_file_read_secret(io_disk(service->loop), path, KEY_FILE_MAX, &text, &len);
-
-    if (error != IO_OK) {
-        snprintf(why, why_len, "cannot read the Fernet key file %s: %s", path,
-                 io_error_text(error));
-        return -1;
-    }
-    error = snitun_keyring_parse(keyring, text, len, &line);
-    wipe(text, len);
-    free(text);
-    if (error == 0)
-        return 0;
-    snprintf(why, why_len, "%s, line %u: %s", path, line, snitun_token_error_text(error));
-    return -1;
-}
-
-static int read_tls(struct master_service *service, struct io_tls **tls, char *why, size_t why_len)
-{
-    struct io_disk *disk = io_disk(service->loop);
-    char *cert = NULL;
-    char *key = NULL;
-    char inner[IO_TLS_TEXT_MAX + 64];
-    size_t cert_len = 0;
-    size_t key_len = 0;
-    const char *path = service->tls_cert_file;
-    int error;
-
-    if (path == NULL)
-        return 0;
-    error = io_file_read(disk, path, PEM_FILE_MAX, &cert, &cert_len);
-    if (error == IO_OK) {
-        path = service->tls_key_file;
-        error = io_file_read_secret(disk, path, PEM_FILE_MAX, &key, &key_len);
-    }
-    if (error != IO_OK) {
-        snprintf(why, why_len, "cannot read %s: %s", path, io_error_text(error));
-        goto out;
-    }
-    *tls = io_tls_server_new(cert, key, inner, sizeof(inner));
-    if (*tls == NULL)
-        snprintf(why, why_len, "%s and %s: %s", service->tls_cert_file, path, inner);
-out:
-    if (key != NULL)
-        wipe(key, key_len);
-    free(key);
-    free(cert);
-    return *tls == NULL ? -1 : 0;
-}
-
-static struct secrets *read_secrets(struct master_service *service, char *why, size_t why_len)
-{
-    struct secrets *secrets = calloc(1, sizeof(*secrets));
-
-    if (secrets == NULL) {
-        snprintf(why, why_len, "out of memory");
-        return NULL;
-    }
-    secrets->service = service;
-    if (read_keyring(service, &secrets->keyring, why, why_len) == 0 &&
-        read_tls(service, &secrets->tls, why, why_len) == 0)
-        return secrets;
-    secrets_free(secrets);
-    return NULL;
-}
 
 /* ---- On the worker ---- */
 
@@ -168,9 +50,8 @@ static void on_request(void *arg, const struct io_http_request *request,
     json_decref(response.body);
 }
 
-static void on_flush(void *arg)
+static void flush(struct master_service *service)
 {
-    struct master_service *service = arg;
     int error = store_flush(service->master.store);
 
     if (error != STORE_OK && !service->flush_failed)
@@ -178,7 +59,14 @@ static void on_flush(void *arg)
                   "cannot write when hosts were seen: %s; tokens are given out all the same",
                   store_error_text(error));
     service->flush_failed = error != STORE_OK;
-    io_timer_set_in(&service->flush, FLUSH_MS);
+}
+
+static void on_tick(void *arg)
+{
+    struct master_service *service = arg;
+
+    flush(service);
+    io_timer_set_in(&service->tick, watch_look(service) ? 0 : TICK_MS);
 }
 
 static void on_worker_failed(struct io_loop *loop, void *arg)
@@ -203,8 +91,8 @@ static void on_worker_started(struct io_loop *loop, void *arg)
     service->own = loop;
     service->master.random = io_random_fn;
     service->master.random_arg = loop;
-    io_timer_init(&service->flush, loop, on_flush, service);
-    io_timer_set_in(&service->flush, FLUSH_MS);
+    io_timer_init(&service->tick, loop, on_tick, service);
+    io_timer_set_in(&service->tick, 0);
     service->http = io_http_serve(loop, &config, on_request, service);
     if (service->http == NULL)
         (void)io_post(service->loop, on_worker_failed, service);
@@ -212,11 +100,11 @@ static void on_worker_started(struct io_loop *loop, void *arg)
 
 static void take_secrets(struct io_loop *loop, void *arg)
 {
-    struct secrets *news = arg;
+    struct master_secrets *news = arg;
     struct master_service *service = news->service;
 
     (void)loop;
-    secrets_free(service->secrets);
+    master_secrets_free(service->secrets);
     service->secrets = news;
     service->master.keyring = &news->keyring;
     if (service->http != NULL && news->tls != NULL)
@@ -297,6 +185,8 @@ static bool copy_config(struct master_service *service, const struct master_conf
         .server_host = service->config.server_host,
         .server_port = config->server_port,
         .token_valid_s = config->token_valid_s,
+        .serves = config->here.serves,
+        .serves_arg = config->here.arg,
         .secure = config->tls_cert_file != NULL || config->behind_proxy,
     };
     return service->fernet_key_file != NULL && service->master.limiter != NULL &&
@@ -304,12 +194,10 @@ static bool copy_config(struct master_service *service, const struct master_conf
            (config->tls_cert_file == NULL) == (service->tls_key_file == NULL);
 }
 
-struct master_service *master_start(struct io_loop *loop, const struct master_config *config,
-                                    void (*stopped)(void *arg), void *arg, char *why,
-                                    size_t why_len)
+struct master_service *master_open(struct io_loop *loop, const struct master_config *config,
+                                   void (*stopped)(void *arg), void *arg, char *why, size_t why_len)
 {
     struct master_service *service = calloc(1, sizeof(*service));
-    int error = IO_OK;
 
     if (service == NULL) {
         snprintf(why, why_len, "out of memory");
@@ -323,18 +211,12 @@ struct master_service *master_start(struct io_loop *loop, const struct master_co
         snprintf(why, why_len, "out of memory");
         goto err;
     }
-    service->secrets = read_secrets(service, why, why_len);
+    service->secrets = master_secrets_read(service, why, why_len);
     if (service->secrets == NULL)
         goto err;
     service->master.keyring = &service->secrets->keyring;
     if (listen_at(service, why, why_len) != 0 || open_store(service, why, why_len) != 0)
         goto err;
-    log_ready(service);
-    service->worker = io_worker_start(loop, "master", on_worker_started, service, &error);
-    if (service->worker == NULL) {
-        snprintf(why, why_len, "cannot start a thread: %s", io_error_text(error));
-        goto err;
-    }
     return service;
 
 err:
@@ -342,17 +224,52 @@ err:
     return NULL;
 }
 
+int master_run(struct master_service *service, uint16_t server_port, char *why, size_t why_len)
+{
+    int error = IO_OK;
+
+    if (server_port != 0)
+        service->config.server_port = server_port;
+    service->master.server_port = service->config.server_port;
+    log_ready(service);
+    service->worker = io_worker_start(service->loop, "master", on_worker_started, service, &error);
+    if (service->worker != NULL)
+        return 0;
+    snprintf(why, why_len, "cannot start a thread: %s", io_error_text(error));
+    return -1;
+}
+
+struct master_service *master_start(struct io_loop *loop, const struct master_config *config,
+                                    void (*stopped)(void *arg), void *arg, char *why,
+                                    size_t why_len)
+{
+    struct master_service *service = master_open(loop, config, stopped, arg, why, why_len);
+
+    if (service == NULL || master_run(service, 0, why, why_len) == 0)
+        return service;
+    master_free(service);
+    return NULL;
+}
+
+struct addr master_addr(const struct master_service *service)
+{
+    return io_listener_addr(service->listener);
+}
+
+void master_secrets_use(struct master_secrets *secrets)
+{
+    secrets->message = (struct io_message){.fn = take_secrets, .arg = secrets};
+    io_post_message(secrets->service->worker, &secrets->message);
+}
+
 int master_reload(struct master_service *service, char *why, size_t why_len)
 {
-    struct secrets *news = read_secrets(service, why, why_len);
+    struct master_secrets *news = master_secrets_read(service, why, why_len);
 
     if (news == NULL)
         return -1;
-    if (io_post(service->worker, take_secrets, news) == IO_OK)
-        return 0;
-    secrets_free(news);
-    snprintf(why, why_len, "out of memory");
-    return -1;
+    master_secrets_use(news);
+    return 0;
 }
 
 static void on_worker_closed(struct io_loop *loop, void *arg)
@@ -372,7 +289,7 @@ static void close_worker(struct io_loop *loop, void *arg)
 
     (void)loop;
     io_http_close(service->http);
-    io_timer_stop(&service->flush);
+    io_timer_stop(&service->tick);
     (void)io_post(service->loop, on_worker_closed, service);
 }
 
@@ -392,7 +309,7 @@ void master_free(struct master_service *service)
         io_listener_close(service->listener);
     store_close(service->master.store);
     limiter_free(service->master.limiter);
-    secrets_free(service->secrets);
+    master_secrets_free(service->secrets);
     free(service->fernet_key_file);
     free(service->tls_cert_file);
     free(service->tls_key_file);

@@ -9,6 +9,8 @@
 struct host {
     struct map_node node;
     struct peer_ref peer;
+    double since_s;
+    struct adit_ip from; /* family 0: not noted */
     char name[];
 };
 
@@ -108,8 +110,10 @@ bool hosts_claim(struct hosts *hosts, const char *name, struct peer_ref peer)
     } else {
         host = add(hosts, name);
     }
-    if (host != NULL)
+    if (host != NULL) {
         host->peer = peer;
+        host->from.family = 0;
+    }
     pthread_mutex_unlock(&hosts->lock);
     if (lost)
         hosts->watch(hosts->arg, name, peer, loser);
@@ -139,6 +143,36 @@ bool hosts_look_up(struct hosts *hosts, const char *name, struct peer_ref *peer)
         *peer = host->peer;
     pthread_mutex_unlock(&hosts->lock);
     return host != NULL;
+}
+
+void hosts_note(struct hosts *hosts, const char *name, struct peer_ref peer, double since_s,
+                const struct adit_ip *from)
+{
+    struct host *host;
+
+    pthread_mutex_lock(&hosts->lock);
+    host = find(hosts, name);
+    if (host != NULL && same_peer(&host->peer, &peer)) {
+        host->since_s = since_s;
+        host->from = *from;
+    }
+    pthread_mutex_unlock(&hosts->lock);
+}
+
+bool hosts_noted(struct hosts *hosts, const char *name, double *since_s, struct adit_ip *from)
+{
+    const struct host *host;
+    bool noted;
+
+    pthread_mutex_lock(&hosts->lock);
+    host = find(hosts, name);
+    noted = host != NULL && host->from.family != 0;
+    if (noted) {
+        *since_s = host->since_s;
+        *from = host->from;
+    }
+    pthread_mutex_unlock(&hosts->lock);
+    return noted;
 }
 
 size_t hosts_count(struct hosts *hosts)

@@ -5,6 +5,8 @@
 #ifndef ROLES_SERVER_HOSTS_H
 #define ROLES_SERVER_HOSTS_H
 
+#include "base/ip.h"
+
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -33,6 +35,13 @@ bool hosts_claim(struct hosts *hosts, const char *name, struct peer_ref peer);
 
 /* Only where the name is still that peer's. */
 void hosts_release(struct hosts *hosts, const char *name, struct peer_ref peer);
+
+/* Since when, Unix seconds, and from where that peer serves the name; where it is still its. */
+void hosts_note(struct hosts *hosts, const char *name, struct peer_ref peer, double since_s,
+                const struct adit_ip *from);
+
+/* What was noted of the peer that serves the name now; false where nothing was. */
+bool hosts_noted(struct hosts *hosts, const char *name, double *since_s, struct adit_ip *from);
 
 bool hosts_look_up(struct hosts *hosts, const char *name, struct peer_ref *peer);
 size_t hosts_count(struct hosts *hosts);

@@ -135,6 +135,9 @@ static void on_established(void *arg)
         schedule(peer);
         return;
     }
+    for (size_t i = 0; i < peer->name_count; i++)
+        hosts_note(worker->server->hosts, peer->names[i], peer->ref, io_wall_s(worker->loop),
+                   &peer->source.ip);
     ticket_give_back(worker, &peer->ticket);
     worker->counters.peers++;
     addr_format(&peer->source, from);

@@ -221,15 +221,28 @@ static void cut(void *arg)
     server->cut = true;
 }
 
-/* A worker that cannot be told for lack of memory is told after the next answer. */
-static void on_learnt(void *arg)
+/* A worker that cannot be told for lack of memory is told after the next change. */
+void server_end_revoked(struct server *server)
 {
-    struct server *server = arg;
-
-    if (revoked_count(server->revoked) == 0)
+    if (server->stopping || revoked_count(server->revoked) == 0)
         return;
     for (unsigned i = 0; i < server->worker_count; i++)
         (void)io_post(server->workers[i].loop, peer_end_revoked, &server->workers[i]);
+}
+
+bool server_revoke(struct server *server, const char *name, double valid_after_s)
+{
+    return revoked_set(server->revoked, name, valid_after_s);
+}
+
+bool server_serves(struct server *server, const char *name, double *since_s, struct adit_ip *from)
+{
+    return hosts_noted(server->hosts, name, since_s, from);
+}
+
+static void on_learnt(void *arg)
+{
+    server_end_revoked(arg);
 }
 
 static int prepare_changes(struct server *server, const struct server_config *config, char *why,

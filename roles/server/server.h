@@ -67,6 +67,18 @@ struct server *server_start(struct io_loop *loop, const struct server_config *co
 size_t server_addresses(const struct server *server, struct addr *out, size_t max);
 
 /*
+ * What a session master in this process has revoked, instead of one that is asked: tokens for the
+ * name, normalised, that are valid until then or less. Their peers are ended by
+ * server_end_revoked(), which comes after the last of several. False without memory.
+ */
+bool server_revoke(struct server *server, const char *name, double valid_after_s);
+void server_end_revoked(struct server *server);
+
+/* Since when, Unix seconds, and from where a peer serves the name; false when none does. Any
+ * thread. */
+bool server_serves(struct server *server, const char *name, double *since_s, struct adit_ip *from);
+
+/*
  * Keys, routes, trusted fronts and limits again; connections are kept, addresses and workers stay.
  * Returns 0, or -1 with why; then everything is as before.
  */

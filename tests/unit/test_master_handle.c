@@ -356,12 +356,42 @@ static void a_body_that_is_no_json_object_is_400(void **state)
     }
 }
 
-static void connection_says_that_nobody_else_is_connected(void **state)
+static void connection_says_nobody_where_it_is_not_known(void **state)
 {
     struct world *world = *state;
 
     assert_int_equal(ask(world, "GET", "/instance/connection", world->home_key, NULL), 200);
     assert_true(json_is_false(json_object_get(world->response.body, "connected")));
+}
+
+/* arg is the only name that is served, by a tunnel that came at the second 1709210096. */
+static bool serves(void *arg, const char *name, double *since_s, struct adit_ip *from)
+{
+    *since_s = 1709210096.5;
+    *from = (struct adit_ip){.family = 6, .bytes = {0x20, 0x01, 0x0d, 0xb8, [15] = 1}};
+    return strcmp(name, arg) == 0;
+}
+
+static void connection_says_who_is_connected_where_it_is_known(void **state)
+{
+    struct world *world = *state;
+    char served[] = "home.example";
+    const json_t *details;
+
+    world->master.serves = serves;
+    world->master.serves_arg = served;
+    assert_int_equal(ask(world, "GET", "/instance/connection", world->old_key, NULL), 200);
+    assert_true(json_is_false(json_object_get(world->response.body, "connected")));
+    assert_int_equal(ask(world, "GET", "/instance/connection", world->home_key, NULL), 200);
+    assert_true(json_is_true(json_object_get(world->response.body, "connected")));
+    details = json_object_get(world->response.body, "details");
+    assert_int_equal(json_object_size(details), 4);
+    assert_string_equal(json_string_value(json_object_get(details, "connected_at")),
+                        "2024-02-29T12:34:56+00:00");
+    assert_string_equal(json_string_value(json_object_get(details, "name")), "home.example");
+    assert_string_equal(json_string_value(json_object_get(details, "remote_ip_address")),
+                        "2001:db8::1");
+    assert_true(json_is_string(json_object_get(details, "version")));
 }
 
 static void last_challenge(void *arg, const char *txt)
@@ -702,7 +732,8 @@ int main(void)
         IN_A_WORLD(ping_targets_are_none),
         IN_A_WORLD(register_answers_the_name_and_the_server),
         IN_A_WORLD(a_body_that_is_no_json_object_is_400),
-        IN_A_WORLD(connection_says_that_nobody_else_is_connected),
+        IN_A_WORLD(connection_says_nobody_where_it_is_not_known),
+        IN_A_WORLD(connection_says_who_is_connected_where_it_is_known),
         IN_A_WORLD(a_dns_challenge_is_kept_and_removed),
         IN_A_WORLD(a_dns_challenge_is_printable_text),
         IN_A_WORLD(a_plain_request_gets_aes_cbc_without_a_word),

@@ -106,6 +106,27 @@ static void a_loser_cannot_release_the_winners_name(void **state)
     hosts_free(watched->hosts);
 }
 
+static void what_was_noted_is_of_the_peer_that_has_the_name(void **state)
+{
+    static const struct adit_ip here = {.family = 4, .bytes = {192, 0, 2, 1}};
+    struct watched *watched = make_hosts();
+    struct adit_ip from;
+    double since_s;
+
+    (void)state;
+    assert_true(hosts_claim(watched->hosts, "a.example", first));
+    assert_false(hosts_noted(watched->hosts, "a.example", &since_s, &from));
+    hosts_note(watched->hosts, "a.example", second, 5, &here);
+    hosts_note(watched->hosts, "b.example", first, 5, &here);
+    assert_false(hosts_noted(watched->hosts, "a.example", &since_s, &from));
+    hosts_note(watched->hosts, "a.example", first, 7, &here);
+    assert_true(hosts_noted(watched->hosts, "a.example", &since_s, &from));
+    assert_true(since_s == 7 && ip_equal(&from, &here));
+    assert_true(hosts_claim(watched->hosts, "a.example", second));
+    assert_false(hosts_noted(watched->hosts, "a.example", &since_s, &from));
+    hosts_free(watched->hosts);
+}
+
 static void a_slot_used_again_is_another_peer(void **state)
 {
     struct watched *watched = make_hosts();
@@ -302,6 +323,7 @@ int main(void)
         cmocka_unit_test(the_newest_claim_wins_and_the_loser_is_named),
         cmocka_unit_test(claiming_again_what_one_has_is_no_loss),
         cmocka_unit_test(a_loser_cannot_release_the_winners_name),
+        cmocka_unit_test(what_was_noted_is_of_the_peer_that_has_the_name),
         cmocka_unit_test(a_slot_used_again_is_another_peer),
         cmocka_unit_test(an_address_holds_no_more_than_its_quota),
         cmocka_unit_test(an_ipv6_network_of_64_bits_counts_as_one_address),
