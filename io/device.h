@@ -15,8 +15,9 @@
 #include "io/io.h"
 
 enum {
-    IO_DEVICE_NAME_MAX = 16,      /* NUL included */
-    IO_DEVICE_PACKET_MAX = 32000, /* bytes of a packet that comes from a device, at most */
+    IO_DEVICE_NAME_MAX = 16,       /* NUL included */
+    IO_DEVICE_PACKET_MAX = 32000,  /* bytes of a packet that comes from a device, at most */
+    IO_DEVICE_WAITING_MAX = 16384, /* requests for addresses and routes that are not done yet */
 };
 
 struct io_device;
@@ -43,15 +44,18 @@ struct io_device_config {
 struct io_device_handler {
     void (*readable)(void *arg);          /* packets may be read; edge triggered, as with streams */
     void (*failed)(void *arg, int error); /* taken away, or the helper process is gone; close it */
-    /* A route or an address that io_device_route() or io_device_address() asked for was refused. */
+    /*
+     * What io_device_route() or io_device_address() asked for was refused; of
+     * io_device_everything() it is 0.0.0.0/0 or ::/0.
+     */
     void (*refused)(void *arg, const struct cidr *to, int error);
 };
 
 /*
- * Makes the device, sets it up, and starts the helper process. A device of that name which this
- * program left behind is taken over; one of somebody else's is IO_E_IN_USE. Without privileges:
- * IO_E_DENIED. It is gone, with its addresses and routes, when it is closed. NULL with *error set,
- * and why for a person.
+ * Makes the device, sets it up, and starts the helper process. It is gone, with its addresses and
+ * routes, when it is closed, and when the process ends in any other way; what a helper process that
+ * died too has left is found and removed. A name that is taken is IO_E_IN_USE. Without privileges:
+ * IO_E_DENIED. NULL with *error set, and why for a person.
  */
 struct io_device *io_device_open(struct io_loop *loop, const struct io_device_config *config,
                                  const struct io_device_handler *handler, void *arg, int *error,
@@ -85,8 +89,13 @@ int io_device_route(struct io_device *device, const struct cidr *to, bool add);
 
 /*
  * All traffic of a family (4 or 6) that no narrower route of the machine's takes goes into the
- * device, by a table and rules of its own; what io_connect_past() made does not. `block`: while the
- * tunnel is down nothing leaves another way either, until this is called with on = false.
+ * device, by a table and rules of its own; what io_connect_past() made does not. It does so until
+ * this is called with on = false or the device is closed, whether the tunnel is up or down.
+ *
+ * `block` says what happens when the process dies without closing the device: the traffic is
+ * refused instead of leaving another way. That lasts until this program has opened a device again,
+ * and without a gap if the new one asks for everything in the callback that opens it; or until an
+ * administrator removes the rules. Without `block` it leaves as if there were no tunnel.
  */
 int io_device_everything(struct io_device *device, unsigned family, bool on, bool block);
 

@@ -1,6 +1,7 @@
 #include "io/sim/host.h"
 
 #include "io/sim/conn.h"
+#include "io/sim/device.h"
 #include "io/sim/disk.h"
 #include "io/sim/port.h"
 
@@ -36,6 +37,10 @@ struct sim_host *sim_host_new(struct sim_world *world, const char *name, const c
     host->powered = true;
     host->next_port = FIRST_FREE_PORT;
     list_init(&host->ports);
+    list_init(&host->devices);
+    list_init(&host->routes);
+    host->privileged = true;
+    host->device_room = HOST_DEVICE_ROOM;
     list_append(&world->hosts, &host->node);
     host->disk = disk_new(host);
     sim_host_add_address(host, address);
@@ -68,6 +73,7 @@ void host_free_all(struct sim_world *world)
         if (host->process != NULL)
             abort();
         disk_free(host->disk);
+        device_free_all(host);
         list_remove(&host->node);
         free(host);
     }

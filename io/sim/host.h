@@ -6,9 +6,10 @@
 #define IO_SIM_HOST_H
 
 #include "base/map.h"
+#include "io/device.h"
 #include "io/sim/world.h"
 
-enum { HOST_NAME_MAX_LEN = 32, HOST_ADDRESSES_MAX = 4 };
+enum { HOST_NAME_MAX_LEN = 32, HOST_ADDRESSES_MAX = 4, HOST_DEVICE_ROOM = 500 };
 
 struct disk;
 
@@ -37,6 +38,18 @@ struct sim_host {
     struct list ports; /* what listens: struct port */
     struct disk *disk;
     struct sim_process *process; /* NULL = none */
+
+    struct list devices; /* packet devices: struct io_device */
+    struct list routes;  /* of others than our devices */
+    bool privileged;     /* may open devices */
+    bool blocked[2];     /* IPv4, IPv6: leaves past a device alone */
+    void *blocker[2];    /* the device that asked for it, NULL = one of a process that died */
+    size_t device_room;  /* packets that a device takes before somebody receives them */
+    char foreign_link[IO_DEVICE_NAME_MAX];
+    struct sim_event hook_end; /* of the hook that runs */
+    uint64_t hooks;            /* that ran */
+    size_t hook_count;         /* arguments of the last one */
+    char hook_text[IO_DEVICE_HOOK_TEXT];
 };
 
 struct sim_host *host_find(struct sim_world *world, const struct adit_ip *ip);

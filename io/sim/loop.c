@@ -50,6 +50,7 @@ struct io_loop *loop_new(struct sim_process *process)
     list_init(&loop->posts);
     list_init(&loop->streams);
     list_init(&loop->listeners);
+    list_init(&loop->devices);
     list_init(&loop->lookups);
     sim_event_init(&loop->round, world, run_round, loop);
     sim_event_init(&loop->last, world, end_joined, loop);

@@ -34,6 +34,7 @@ struct io_loop {
     struct list posts;
     struct list streams;
     struct list listeners;
+    struct list devices;
     struct list lookups;
 };
 

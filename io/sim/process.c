@@ -1,5 +1,6 @@
 #include "io/sim/process.h"
 
+#include "io/sim/device.h"
 #include "io/sim/disk.h"
 #include "io/sim/listener.h"
 #include "io/sim/loop.h"
@@ -81,6 +82,7 @@ void sim_process_kill(struct sim_process *process, enum sim_kill how)
         struct io_loop *loop = container_of(at, struct io_loop, node);
         listener_kill_all(loop, power);
         stream_kill_all(loop, power);
+        device_kill_all(loop, power);
     }
     stream_kill_parcels(process, power);
     if (!power)
@@ -102,6 +104,7 @@ size_t sim_process_leaks(const struct sim_process *process, char *why, size_t wh
     size_t streams = 0;
     size_t listeners = 0;
     size_t lookups = 0;
+    size_t devices = 0;
     size_t posts = 0;
     size_t buffers = 0;
     size_t workers = 0;
@@ -113,18 +116,19 @@ size_t sim_process_leaks(const struct sim_process *process, char *why, size_t wh
         streams += list_len(&loop->streams) - lingering;
         listeners += list_len(&loop->listeners);
         lookups += list_len(&loop->lookups);
+        devices += device_count(loop);
         posts += loop_posts(loop);
         buffers += lingering == 0 ? loop->core.pool.lent : 0;
         workers += loop != process->main && !loop->joined ? 1 : 0;
     }
     size_t parcels = list_len(&process->parcels);
     snprintf(why, why_len,
-             "timers=%zu tasks=%zu streams=%zu listeners=%zu lookups=%zu posts=%zu buffers=%zu "
-             "workers=%zu parcels=%zu work=%zu",
-             timers, tasks, streams, listeners, lookups, posts, buffers, workers, parcels,
+             "timers=%zu tasks=%zu streams=%zu listeners=%zu lookups=%zu devices=%zu posts=%zu "
+             "buffers=%zu workers=%zu parcels=%zu work=%zu",
+             timers, tasks, streams, listeners, lookups, devices, posts, buffers, workers, parcels,
              process->working);
-    return timers + tasks + streams + listeners + lookups + posts + buffers + workers + parcels +
-           process->working;
+    return timers + tasks + streams + listeners + lookups + devices + posts + buffers + workers +
+           parcels + process->working;
 }
 
 bool sim_process_lingers(const struct sim_process *process)

@@ -9,6 +9,7 @@
 #ifndef IO_SIM_SIM_H
 #define IO_SIM_SIM_H
 
+#include "io/device.h"
 #include "io/io.h"
 
 #include <stdio.h>
@@ -228,6 +229,63 @@ size_t sim_process_files(const struct sim_process *process);
 void sim_process_end(struct sim_process *process);
 
 /* ---- Disks ---- */
+/* ---- Packet devices ---- */
+
+/*
+ * The kernel of a host as its devices see it. A packet that is sent here is one that the host's
+ * programs would send; what is received here is what they would get.
+ */
+
+/* The open device of that name, or NULL. It stays valid until its process closes it or ends. */
+struct io_device *sim_host_device(const struct sim_host *host, const char *name);
+
+/* Gives the device a packet to read; false when its queue is full. offload NULL: complete as it is.
+ */
+bool sim_device_send(struct io_device *device, const void *packet, size_t len,
+                     const struct offload *offload);
+
+/* The oldest packet that was written to it, at most max bytes, which are enough; 0 = none. */
+size_t sim_device_receive(struct io_device *device, void *packet, size_t max,
+                          struct offload *offload);
+
+/* written(arg) is called as an event of the world when there are packets to be received. */
+void sim_device_on_written(struct io_device *device, void (*written)(void *arg), void *arg);
+
+/* As `ip link del`. */
+void sim_device_take_away(struct io_device *device);
+
+/* Packets that a device takes before somebody receives them; then writing answers IO_AGAIN. */
+void sim_host_set_device_room(struct sim_host *host, size_t packets);
+
+/* False: io_device_open() answers IO_E_DENIED. */
+void sim_host_set_privileged(struct sim_host *host, bool privileged);
+
+/* A device of somebody else's: its name is taken. */
+void sim_host_set_foreign_link(struct sim_host *host, const char *name);
+
+/* A route of somebody else's: ours to the same prefix is refused with IO_E_EXISTS. */
+void sim_host_add_route(struct sim_host *host, const struct cidr *to);
+
+/* What was asked for and done. */
+bool sim_device_segments(const struct io_device *device);
+uint16_t sim_device_mtu(const struct io_device *device);
+bool sim_device_has_route(const struct io_device *device, const struct cidr *to);
+size_t sim_device_routes(const struct io_device *device); /* how many */
+bool sim_device_has_address(const struct io_device *device, const struct cidr *address);
+size_t sim_device_addresses(const struct io_device *device);
+bool sim_device_everything(const struct io_device *device, unsigned family);
+
+/*
+ * True while a family of the host is blocked, by a device or by one of a process that was killed.
+ * While it is, and while a device has everything, io_connect() answers IO_E_UNREACHABLE for other
+ * hosts, and io_connect_past() works.
+ */
+bool sim_host_blocked(const struct sim_host *host, unsigned family);
+
+/* How often a hook was run on the host, and the arguments of the last run, NULL after them. */
+uint64_t sim_host_hooks(const struct sim_host *host);
+const char *sim_host_hook_argument(const struct sim_host *host, size_t index);
+
 
 /* Places a file that is synced. */
 void sim_disk_put(struct sim_host *host, const char *path, const void *bytes, size_t len,

@@ -1,6 +1,7 @@
 #include "io/sim/stream.h"
 
 #include "io/sim/conn.h"
+#include "io/sim/device.h"
 #include "io/tls.h"
 
 #include <assert.h>
@@ -80,8 +81,8 @@ static void stream_finish(struct io_stream *stream)
     stream_free(stream);
 }
 
-struct io_stream *io_connect(struct io_loop *loop, const struct addr *to,
-                             const struct io_stream_handler *handler, void *arg, int *error)
+static struct io_stream *connect_to(struct io_loop *loop, const struct addr *to,
+                                    const struct io_stream_handler *handler, void *arg, int *error)
 {
     struct sim_process *process = loop->process;
     if (process->ghost) {
@@ -101,6 +102,22 @@ struct io_stream *io_connect(struct io_loop *loop, const struct addr *to,
     stream_own(stream, end);
     io_stream_set_handler(stream, handler, arg);
     return stream;
+}
+
+struct io_stream *io_connect(struct io_loop *loop, const struct addr *to,
+                             const struct io_stream_handler *handler, void *arg, int *error)
+{
+    if (!loop->process->ghost && device_takes(loop->process->host, &to->ip)) {
+        *error = IO_E_UNREACHABLE;
+        return NULL;
+    }
+    return connect_to(loop, to, handler, arg, error);
+}
+
+struct io_stream *io_connect_past(struct io_device *device, const struct addr *to,
+                                  const struct io_stream_handler *handler, void *arg, int *error)
+{
+    return connect_to(device_loop(device), to, handler, arg, error);
 }
 
 int io_pair(struct io_loop *loop, struct io_stream *ends[2])
