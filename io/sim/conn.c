@@ -85,6 +85,20 @@ static struct sim_host *target(struct sim_host *from, const struct adit_ip *ip)
     return host_has(from, ip) ? from : host_find(from->world, ip);
 }
 
+/* As drawn, unless a link on the way carries less. */
+static size_t draw_segment(struct sim_world *world, const struct sim_host *a,
+                           const struct sim_host *b)
+{
+    size_t segment =
+        segment_sizes[sim_random_below(world, sizeof segment_sizes / sizeof segment_sizes[0])];
+    const struct sim_host *const hosts[] = {a, b};
+    for (int i = 0; i < 2 && a != b; i++)
+        if (hosts[i] != NULL && hosts[i]->access.segment_max != 0 &&
+            hosts[i]->access.segment_max < segment)
+            segment = hosts[i]->access.segment_max;
+    return segment;
+}
+
 static struct sim_conn *conn_new(struct sim_host *asking, struct sim_host *asked)
 {
     struct sim_world *world = asking->world;
@@ -98,8 +112,7 @@ static struct sim_conn *conn_new(struct sim_host *asking, struct sim_host *asked
     world->totals.connections++;
     init_end(conn, 0, asking);
     init_end(conn, 1, asked);
-    size_t kinds = sizeof segment_sizes / sizeof segment_sizes[0];
-    conn->ends[0].segment_max = segment_sizes[sim_random_below(world, kinds)];
+    conn->ends[0].segment_max = draw_segment(world, asking, asked);
     conn->ends[1].segment_max = conn->ends[0].segment_max;
     return conn;
 }

@@ -143,6 +143,7 @@ struct sim_access {
     uint64_t latency_us;
     uint64_t jitter_us;   /* up to this much more */
     uint64_t bytes_per_s; /* each way; 0 = no limit */
+    size_t segment_max;   /* payload of a packet; 0 = as drawn for each connection, up to 64 KiB */
 };
 void sim_host_set_access(struct sim_host *host, const struct sim_access *access);
 
@@ -228,7 +229,6 @@ size_t sim_process_pool_bytes(const struct sim_process *process);
 size_t sim_process_files(const struct sim_process *process);
 void sim_process_end(struct sim_process *process);
 
-/* ---- Disks ---- */
 /* ---- Packet devices ---- */
 
 /*
@@ -286,6 +286,7 @@ bool sim_host_blocked(const struct sim_host *host, unsigned family);
 uint64_t sim_host_hooks(const struct sim_host *host);
 const char *sim_host_hook_argument(const struct sim_host *host, size_t index);
 
+/* ---- Disks ---- */
 
 /* Places a file that is synced. */
 void sim_disk_put(struct sim_host *host, const char *path, const void *bytes, size_t len,

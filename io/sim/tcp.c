@@ -36,12 +36,24 @@ static uint64_t end_offset(const struct tcp_end *end)
 
 /* ---- Packets ---- */
 
+/*
+ * As far as the other side may send. A window that grows by less than a good part is not told, nor
+ * is one used for less (pump()): else a few short segments would beget short ones for ever (RFC
+ * 9293, 3.8.6.2, silly window syndrome).
+ */
+static uint64_t window_edge(const struct tcp_end *end)
+{
+    uint64_t edge = end->received - end->in.len + end->receive_max;
+    bool grown = edge - end->told_edge >= least(end->receive_max / 2, end->segment_max);
+    return grown ? edge : end->told_edge;
+}
+
 static void send_packet(struct tcp_end *end, struct packet packet)
 {
     struct sim_conn *conn = end->conn;
     conn->world->totals.packets++;
     packet.ack = end->received + (end->fin_received ? 1 : 0);
-    packet.edge = end->received - end->in.len + end->receive_max;
+    packet.edge = window_edge(end);
     end->told_edge = packet.edge;
     if (conn->forgotten || !wire_send(&end->wire, end->host, end->other->host, &packet))
         conn_lost(conn);
@@ -52,12 +64,18 @@ static void send_plain(struct tcp_end *end, enum packet_kind kind)
     send_packet(end, (struct packet){.kind = (uint8_t)kind, .offset = end->sent});
 }
 
-/* As much as written bytes, window and the largest segment allow; less where the weather cuts. */
-static uint32_t segment_len(struct tcp_end *end)
+/*
+ * As much as written bytes, window and the largest segment allow; less where the weather cuts. A
+ * window that would cut it short is left to grow, unless that took too long already.
+ */
+static uint32_t segment_len(struct tcp_end *end, bool overdue)
 {
     struct sim_world *world = end->conn->world;
     uint64_t window = end->edge > end->sent ? end->edge - end->sent : 0;
-    uint64_t len = least(least(end->written - end->sent, window), end->segment_max);
+    uint64_t wanted = least(end->written - end->sent, end->segment_max);
+    uint64_t len = least(wanted, window);
+    if (len < wanted && len < end->other->receive_max / 2 && !overdue)
+        return 0;
     if (len > 1 && sim_chance(world, world->weather.split)) {
         sim_fault(world, SIM_SPLIT);
         len = sim_chance(world, 2000) ? 1 : sim_random_between(world, 1, len - 1);
@@ -65,17 +83,17 @@ static uint32_t segment_len(struct tcp_end *end)
     return (uint32_t)len;
 }
 
-/* The window is closed: whoever shut it may be gone without a word. */
+/* The window is closed, or nearly: whoever shut it may be gone without a word. */
 static void probe_later(struct tcp_end *end)
 {
     if (end->sent == end->acked && end->retry.slot == 0)
         sim_event_in(&end->retry, retry_us(end));
 }
 
-static void pump(struct tcp_end *end)
+static void pump(struct tcp_end *end, bool overdue)
 {
     while (end->state == TCP_OPEN && end->sent < end_offset(end)) {
-        uint32_t len = end->sent < end->written ? segment_len(end) : 0;
+        uint32_t len = end->sent < end->written ? segment_len(end, overdue) : 0;
         bool fin = end->fin && end->sent + len == end->written;
         if (len == 0 && !fin) {
             probe_later(end);
@@ -218,7 +236,7 @@ static void retry(void *arg)
     if (end->edge <= end->sent && end->sent < end->written)
         send_packet(end, (struct packet){.kind = PACKET_DATA, .offset = end->sent, .probe = true});
     else
-        pump(end);
+        pump(end, true);
 }
 
 /* ---- Receiving ---- */
@@ -242,7 +260,7 @@ static void take_ack(struct tcp_end *end, const struct packet *packet)
         sim_event_cancel(&end->retry);
         tell(end, TCP_WRITABLE);
     }
-    pump(end);
+    pump(end, false);
     if (end->lossy)
         tcp_missing(end);
 }
@@ -437,7 +455,7 @@ ssize_t tcp_write(struct tcp_end *end, const void *bytes, size_t len)
         ring_push(&end->out, from + taken, part);
         end->written += part;
         taken += part;
-        pump(end);
+        pump(end, false);
     }
     if (end->lossy)
         tcp_missing(end);
@@ -482,7 +500,7 @@ void tcp_shutdown(struct tcp_end *end)
     if (end->fin || end->state == TCP_GONE)
         return;
     end->fin = true;
-    pump(end);
+    pump(end, false);
     if (end->lossy)
         tcp_missing(end);
 }

@@ -120,6 +120,23 @@ static void a_window_that_is_full_stops_the_sender(void **state)
     assert_true(pair.near.sents > 0);
 }
 
+/* A window that was filled by short segments does not open in pieces of their size for ever. */
+static void short_segments_beget_no_short_ones(void **state)
+{
+    (void)state;
+    struct sim_access access = {.latency_us = 5000, .segment_max = 1000};
+    sim_host_set_access(pair.hosts[0], &access);
+    pair_connect(&pair);
+    for (int i = 0; i < 100; i++)
+        side_send(&pair, &pair.near, "a few", 5);
+    uint64_t before = sim_totals(pair.world).packets;
+    side_send(&pair, &pair.near, big, sizeof big);
+    pair_run_ms(&pair, 3000);
+    assert_int_equal(pair.far.received, 500 + sizeof big);
+    /* With their acknowledgements; a loop that wakes late may leave a short one at its turn. */
+    assert_in_range(sim_totals(pair.world).packets - before, 600, 2 * (sizeof big / 536) + 250);
+}
+
 static void what_a_hole_swallowed_comes_again(void **state)
 {
     (void)state;
@@ -262,6 +279,18 @@ static void a_link_carries_no_more_than_its_rate(void **state)
     assert_int_equal(pair.far.received, sizeof big);
 }
 
+static void a_link_carries_no_longer_packets_than_its_own(void **state)
+{
+    (void)state;
+    struct sim_access narrow = {.latency_us = 5000, .segment_max = 100};
+    sim_host_set_access(pair.hosts[1], &narrow);
+    pair_connect(&pair);
+    side_send(&pair, &pair.near, big, sizeof big);
+    pair_run_ms(&pair, 3000);
+    assert_int_equal(pair.far.received, sizeof big);
+    assert_true(sim_totals(pair.world).packets >= sizeof big / 100);
+}
+
 static void a_killed_process_ends_its_connections(void **state)
 {
     (void)state;
@@ -303,6 +332,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(bytes_for_a_closed_end_are_answered_with_a_reset, setup,
                                         teardown),
         cmocka_unit_test_setup_teardown(a_window_that_is_full_stops_the_sender, setup, teardown),
+        cmocka_unit_test_setup_teardown(short_segments_beget_no_short_ones, setup, teardown),
         cmocka_unit_test_setup_teardown(what_a_hole_swallowed_comes_again, setup, teardown),
         cmocka_unit_test_setup_teardown(lost_acknowledgements_repeat_no_bytes, setup, teardown),
         cmocka_unit_test_setup_teardown(a_forgotten_connection_is_silent_until_it_times_out, setup,
@@ -315,6 +345,8 @@ int main(void)
                                         setup, teardown),
         cmocka_unit_test_setup_teardown(a_stalled_link_delivers_later, setup, teardown),
         cmocka_unit_test_setup_teardown(a_link_carries_no_more_than_its_rate, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_link_carries_no_longer_packets_than_its_own, setup,
+                                        teardown),
         cmocka_unit_test_setup_teardown(a_killed_process_ends_its_connections, setup, teardown),
         cmocka_unit_test_setup_teardown(a_host_without_power_is_silent_until_it_is_back, setup,
                                         teardown),
