@@ -138,10 +138,14 @@ void options_clear(struct options *options)
 
 static bool slot_push(struct option_slot *slot, const struct option_value *value)
 {
-    struct option_value *grown = realloc(slot->values, (slot->count + 1) * sizeof *slot->values);
-    if (grown == NULL)
-        return false;
-    slot->values = grown;
+    /* There is room up to the next power of two. */
+    if ((slot->count & (slot->count - 1)) == 0) {
+        size_t room = slot->count == 0 ? 1 : 2 * slot->count;
+        struct option_value *grown = realloc(slot->values, room * sizeof *slot->values);
+        if (grown == NULL)
+            return false;
+        slot->values = grown;
+    }
     slot->values[slot->count] = *value;
     slot->count++;
     return true;
