@@ -170,7 +170,52 @@ def quicktun(vectors):
         yield bytes([4]) + bytes([2, 1, len(payload)]) + payload + bytes([1, 1, 255, 0, 0])
 
 
-HARNESSES = (clienthello, frames, proxyheader, quicktun, sodiumtcp, token)
+def checksum(data):
+    total = sum(struct.unpack(f">{(len(data) + 1) // 2}H", data + bytes(len(data) % 2)))
+    while total >> 16:
+        total = (total & 0xffff) + (total >> 16)
+    return ~total & 0xffff
+
+
+def ip_packet(payload, version=4, udp=False, sequence=0, number=0, flags=0x10, port=1):
+    """A packet with right checksums, as fuzz_packet.c wants them to look further."""
+    protocol = 17 if udp else 6
+    if udp:
+        header = struct.pack(">HHHH", port, 443, 8 + len(payload), 0)
+    else:
+        header = struct.pack(">HHIIBBHHH", port, 443, sequence, 7, 0x80, flags, 500, 0, 0)
+        header += b"\1" * 12
+    ends = bytes([10, 9, 0, 1, 10, 9, 0, 2]) if version == 4 else (b"\xfd" + bytes(15)) * 2
+    size = len(header) + len(payload)
+    value = checksum(ends + struct.pack(">II", size, protocol) + header + payload)
+    at = 6 if udp else 16
+    segment = header[:at] + struct.pack(">H", value) + header[at + 2:] + payload
+    if version == 6:
+        return struct.pack(">IHBB", 6 << 28, size, protocol, 64) + ends + segment
+    ip = struct.pack(">BBHHHBBH", 0x45, 0, 20 + size, number, 0, 64, protocol, 0) + ends
+    return ip[:10] + struct.pack(">H", checksum(ip)) + ip[12:] + segment
+
+
+def packet(_vectors):
+    """Flows for the join, segmented packets, and segments to be cut, as IP packets and frames."""
+    def step(kind, number, data):
+        return struct.pack(">BHH", kind, number, len(data)) + data
+
+    for version, ethertype in ((4, b"\x08\0"), (6, b"\x86\xdd")):
+        for frame in (b"", bytes(12) + ethertype, bytes(12) + b"\x81\0\0\5" + ethertype):
+            made = lambda payload, **fields: frame + ip_packet(payload, version, **fields)
+            flow = [made(bytes([i]) * 90, sequence=90 * i, number=i, port=port,
+                         flags=0x18 if i == 4 else 0x10) for i in range(6) for port in (1, 2)]
+            large = made(bytes(range(200)) * 4)
+            datagram = made(bytes(700), udp=True)
+            begin = bytes([1 if frame else 0])
+            yield begin + b"".join(step(0, 0, data) for data in flow)
+            yield begin + step(1, 200, large) + step(1, 150, datagram) + step(1, 1000, flow[0])
+            yield (begin + step(2 | (4 if version == 4 else 8), 130, large)
+                   + step(2 | 12, 99, datagram) + step(2, 36 << 6 | 21, flow[0]))
+
+
+HARNESSES = (clienthello, frames, packet, proxyheader, quicktun, sodiumtcp, token)
 
 
 def main():
