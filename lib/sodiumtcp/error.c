@@ -61,6 +61,8 @@ const char *sodiumtcp_error_text(int error)
         return "the other side is silent";
     case SODIUMTCP_E_CALL:
         return "not allowed now";
+    case SODIUMTCP_E_CIPHER:
+        return "the cipher failed";
     default:
         return "unknown error";
     }

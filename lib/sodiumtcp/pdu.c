@@ -1,6 +1,7 @@
 #include "lib/sodiumtcp/pdu.h"
 
 #include "base/cursor.h"
+#include "lib/sodiumtcp/stream.h"
 
 enum { FROM_CLIENT = 1, FROM_SERVER = 2, FROM_BOTH = 3 };
 enum {
@@ -92,10 +93,12 @@ size_t sodiumtcp_pdu_seal(struct sodiumtcp_session *session, enum sodiumtcp_pdu_
 {
     uint8_t header[SODIUMTCP_HEADER_LEN];
     sodiumtcp_pdu_header(header, type, (uint32_t)len);
-    crypto_secretstream_xchacha20poly1305_push(&session->push, out, NULL, header, sizeof header,
-                                               NULL, 0, 0);
-    crypto_secretstream_xchacha20poly1305_push(&session->push, out + SODIUMTCP_HEADER_WIRE_LEN,
-                                               NULL, body, len, NULL, 0, 0);
+    const struct sodiumtcp_aead *aead = &session->context->aead;
+    if (!sodiumtcp_stream_push(&session->push, aead, header, sizeof header, out) ||
+        !sodiumtcp_stream_push(&session->push, aead, body, len, out + SODIUMTCP_HEADER_WIRE_LEN)) {
+        sodiumtcp_session_fail(session, SODIUMTCP_E_CIPHER);
+        return 0;
+    }
     session->counters.pdus_sent++;
     if (session->unpadded > 0 && type != SODIUMTCP_PDU_PADDING) {
         session->unpadded--;
@@ -107,11 +110,7 @@ size_t sodiumtcp_pdu_seal(struct sodiumtcp_session *session, enum sodiumtcp_pdu_
 int sodiumtcp_pdu_open(struct sodiumtcp_session *session, const uint8_t *wire, size_t wire_len,
                        uint8_t *plain)
 {
-    unsigned char tag = 0;
-    if (crypto_secretstream_xchacha20poly1305_pull(&session->pull, plain, NULL, &tag, wire,
-                                                   wire_len, NULL, 0) != 0)
-        return sodiumtcp_session_fail(session, SODIUMTCP_E_AUTHENTICATION);
-    if (tag != crypto_secretstream_xchacha20poly1305_TAG_MESSAGE)
-        return sodiumtcp_session_fail(session, SODIUMTCP_E_TAG);
-    return SODIUMTCP_OK;
+    int error =
+        sodiumtcp_stream_pull(&session->pull, &session->context->aead, wire, wire_len, plain);
+    return error ? sodiumtcp_session_fail(session, error) : SODIUMTCP_OK;
 }

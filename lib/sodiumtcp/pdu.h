@@ -59,7 +59,8 @@ void sodiumtcp_pdu_stream(crypto_secretstream_xchacha20poly1305_state *stream,
 
 /*
  * Seals a PDU into out, which has room for its overhead too, and returns its wire bytes. body is
- * elsewhere, or out + SODIUMTCP_PLAIN_AT.
+ * elsewhere, or out + SODIUMTCP_PLAIN_AT. With data the context's cipher may fail: look at the
+ * session's error then.
  */
 size_t sodiumtcp_pdu_seal(struct sodiumtcp_session *session, enum sodiumtcp_pdu_type type,
                           const uint8_t *body, size_t len, uint8_t *out);

@@ -54,6 +54,13 @@ static void moved(struct sodiumtcp_session *session, size_t plain_len)
     session->counters.plain_sent += plain_len;
 }
 
+static long seal_data(struct sodiumtcp_session *session, enum sodiumtcp_pdu_type type,
+                      const uint8_t *body, size_t len, uint8_t *out)
+{
+    size_t wire_len = sodiumtcp_pdu_seal(session, type, body, len, out);
+    return session->error ? session->error : (long)wire_len;
+}
+
 long sodiumtcp_data(struct sodiumtcp_session *session, const uint8_t *plain, size_t len,
                     uint8_t *out)
 {
@@ -64,12 +71,12 @@ long sodiumtcp_data(struct sodiumtcp_session *session, const uint8_t *plain, siz
         return SODIUMTCP_E_CALL;
     if (session->state == SODIUMTCP_STATE_PUBLIC) {
         sodiumtcp_public_sent(session, len);
-        return (long)sodiumtcp_pdu_seal(session, SODIUMTCP_PDU_DATA, plain, len, out);
+        return seal_data(session, SODIUMTCP_PDU_DATA, plain, len, out);
     }
     if (len == 0)
         return SODIUMTCP_E_CALL;
     moved(session, len);
-    return (long)sodiumtcp_pdu_seal(session, SODIUMTCP_PDU_BLOCK, plain, len, out);
+    return seal_data(session, SODIUMTCP_PDU_BLOCK, plain, len, out);
 }
 
 long sodiumtcp_data_zstd(struct sodiumtcp_session *session, uint8_t *body, size_t body_len,
@@ -82,7 +89,7 @@ long sodiumtcp_data_zstd(struct sodiumtcp_session *session, uint8_t *body, size_
         return SODIUMTCP_E_CALL;
     store_u32(body, plain_len);
     moved(session, plain_len);
-    return (long)sodiumtcp_pdu_seal(session, SODIUMTCP_PDU_BLOCK_ZSTD, body, body_len, out);
+    return seal_data(session, SODIUMTCP_PDU_BLOCK_ZSTD, body, body_len, out);
 }
 
 /* ---- Client ---- */

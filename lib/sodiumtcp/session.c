@@ -20,6 +20,12 @@ struct sodiumtcp_context *sodiumtcp_context_new(adit_random_fn *random, void *ra
     return context;
 }
 
+void sodiumtcp_context_set_aead(struct sodiumtcp_context *context,
+                                const struct sodiumtcp_aead *aead)
+{
+    context->aead = *aead;
+}
+
 void sodiumtcp_context_free(struct sodiumtcp_context *context)
 {
     free(context);

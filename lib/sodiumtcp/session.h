@@ -39,6 +39,7 @@ enum sodiumtcp_state {
 struct sodiumtcp_context {
     adit_random_fn *random;
     void *random_arg;
+    struct sodiumtcp_aead aead; /* zeros: libsodium alone */
 };
 
 /* What is needed until the mode is known and its keys hold; wiped and freed then. */

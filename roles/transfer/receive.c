@@ -149,9 +149,8 @@ struct receive *receive_start(struct io_loop *loop, const struct receive_config 
     list_init(&receive->connections);
     io_timer_init(&receive->retry, loop, on_retry, receive);
     io_task_init(&receive->tell_stopped, loop, on_stopped, receive);
-    receive->context = sodiumtcp_context_new(io_random_fn, loop);
-    if (receive->context == NULL) {
-        snprintf(why, why_len, "libsodium does not start");
+    if (!context_init(&receive->context, loop)) {
+        snprintf(why, why_len, "libsodium or OpenSSL does not start");
         goto err;
     }
     if (find_place(receive, why, why_len) != 0)
@@ -192,7 +191,7 @@ void receive_free(struct receive *receive)
     io_task_cancel(&receive->tell_stopped);
     gate_free(receive->gate);
     io_dir_close(receive->home);
-    sodiumtcp_context_free(receive->context);
+    context_clear(&receive->context);
     wipe(receive, sizeof(*receive));
     free(receive);
 }

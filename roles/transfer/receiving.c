@@ -556,7 +556,7 @@ void receiving_start(struct receive *receive, struct io_stream *stream)
     struct sodiumtcp_session *session = NULL;
     const struct sodiumtcp_options options = {.window = receive->config.window,
                                               .public_only = receive->config.public_only};
-    if (receiving == NULL || sodiumtcp_server_new(receive->context, &receive->config.pair, &options,
+    if (receiving == NULL || sodiumtcp_server_new(receive->context.engine, &receive->config.pair, &options,
                                                   io_now_ms(receive->loop), &session) != 0) {
         free(receiving);
         io_abort(stream);

@@ -6,6 +6,7 @@
 #define ROLES_TRANSFER_RECEIVING_H
 
 #include "base/list.h"
+#include "roles/transfer/context.h"
 #include "roles/transfer/gate.h"
 #include "roles/transfer/inbox.h"
 #include "roles/transfer/receive.h"
@@ -16,7 +17,7 @@ enum { RECEIVING_SPARE_MAX = 4 }; /* chunks kept for the next bytes */
 struct receive {
     struct io_loop *loop;
     struct receive_config config;
-    struct sodiumtcp_context *context;
+    struct context context;
     struct gate *gate;
     struct io_listener *listeners[RECEIVE_LISTENERS_MAX];
     size_t listener_count;

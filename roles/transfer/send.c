@@ -2,6 +2,7 @@
 
 #include "base/encode.h"
 #include "io/dial.h"
+#include "roles/transfer/context.h"
 #include "roles/transfer/outbox.h"
 #include "roles/transfer/wire.h"
 
@@ -37,7 +38,7 @@ struct send {
     struct send_config config;
     const struct send_handler *handler;
     void *arg;
-    struct sodiumtcp_context *context;
+    struct context context;
     struct io_dial *dial;
     struct wire wire;
     bool has_wire;
@@ -591,7 +592,7 @@ static void on_dialled(void *arg, int error, struct io_stream *stream)
         finish(send, "cannot connect: %s", io_error_text(error));
         return;
     }
-    error = sodiumtcp_client_new(send->context, config->server_key, config->login,
+    error = sodiumtcp_client_new(send->context.engine, config->server_key, config->login,
                                  config->passphrase, &options, io_now_ms(send->loop), &session);
     if (error != 0) {
         io_abort(stream);
@@ -618,10 +619,9 @@ struct send *send_start(struct io_loop *loop, const struct send_config *config,
     send->arg = arg;
     io_task_init(&send->tell_done, loop, on_tell_done, send);
     io_timer_init(&send->rate_timer, loop, on_rate, send);
-    send->context = sodiumtcp_context_new(io_random_fn, loop);
     send->finder = outbox_finder_new(disk, config->paths, config->path_count, config->stream_name);
     send->reader = outbox_reader_new(disk, config->verify);
-    if (send->context != NULL && send->finder != NULL && send->reader != NULL)
+    if (context_init(&send->context, loop) && send->finder != NULL && send->reader != NULL)
         send->dial =
             io_dial(loop, config->host, config->port, config->connect_ms, on_dialled, send);
     if (send->dial == NULL) {
@@ -665,7 +665,7 @@ void send_free(struct send *send)
         io_dial_cancel(send->dial);
     if (send->has_wire)
         wire_clear(&send->wire);
-    sodiumtcp_context_free(send->context);
+    context_clear(&send->context);
     if (!send->progress.extension)
         free(send->current);
     for (size_t i = 0; i < SODIUMTCP_ASKED_MAX; i++)
