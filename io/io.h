@@ -176,7 +176,6 @@ struct io_stream_handler {
 };
 
 enum {
-    IO_SEND_QUEUE_LOWAT = 128 * 1024,  /* TCP_NOTSENT_LOWAT of io_stream_set_multiplexed() */
     IO_FLUSH_MS = 120000,              /* without progress of what is queued, after io_close() */
     IO_LINGER_MS = 5000,               /* until the other side's end, after the queue is empty */
     IO_LINGER_DRAIN_MAX = 1024 * 1024, /* bytes read and dropped after io_close() */
@@ -200,8 +199,17 @@ struct io_loop *io_stream_loop(const struct io_stream *stream);
 struct addr io_stream_peer(const struct io_stream *stream);
 struct addr io_stream_local(const struct io_stream *stream);
 
-/* Keeps what the kernel has not sent small, so that a control frame is never far behind. */
+/*
+ * Keeps what the kernel has not sent small, as the line is slow or fast (io/pace.h), so that a
+ * short frame is never far behind a long one.
+ */
 void io_stream_set_multiplexed(struct io_stream *stream);
+
+/*
+ * Of a multiplexed stream: how many bytes to send at once, so that what is more urgent and comes
+ * next is not far behind them. 8 KiB on a slow line to 128 KiB.
+ */
+size_t io_send_at_once(const struct io_stream *stream);
 
 /* Bytes read, 0 at the end, IO_AGAIN, or an error. */
 ssize_t io_read(struct io_stream *stream, void *buf, size_t len);

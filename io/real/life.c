@@ -115,9 +115,10 @@ struct addr io_stream_local(const struct io_stream *stream)
 
 void io_stream_set_multiplexed(struct io_stream *stream)
 {
-    int lowat = IO_SEND_QUEUE_LOWAT;
-    if (stream->tcp)
-        setsockopt(stream->source.fd, IPPROTO_TCP, TCP_NOTSENT_LOWAT, &lowat, sizeof(lowat));
+    if (!stream->tcp)
+        return;
+    pace_start(&stream->pace);
+    stream_set_unsent_max(stream);
 }
 
 /* ---- From loop to loop: the parcel is the stream itself ---- */

@@ -99,13 +99,29 @@ void io_again(struct io_stream *stream)
 
 /* ---- Sending ---- */
 
+void stream_set_unsent_max(struct io_stream *stream)
+{
+    int max = (int)stream->pace.unsent_max;
+    setsockopt(fd_of(stream), IPPROTO_TCP, TCP_NOTSENT_LOWAT, &max, sizeof(max));
+}
+
+/*
+ * The kernel looks at the limit when it begins a buffer, of 64 KiB, and fills that without looking
+ * again. On a slow line that is too much: there each write is the end of a buffer.
+ */
+static int write_flags(const struct io_stream *stream)
+{
+    size_t max = stream->pace.unsent_max;
+    return MSG_NOSIGNAL | (max > 0 && max < PACE_MOST ? MSG_EOR : 0);
+}
+
 /* Returns how many bytes the kernel took, 0 when it takes none now, or an error. */
 static ssize_t write_now(struct io_stream *stream, struct iovec *pieces, int count)
 {
     struct msghdr message = {.msg_iov = pieces, .msg_iovlen = (size_t)count};
     ssize_t sent;
     do {
-        sent = sendmsg(fd_of(stream), &message, MSG_NOSIGNAL);
+        sent = sendmsg(fd_of(stream), &message, write_flags(stream));
     } while (sent < 0 && errno == EINTR);
     if (sent >= 0)
         return sent;
@@ -128,6 +144,7 @@ int stream_send(struct io_stream *stream, const void *bytes, size_t len)
         return (int)sent;
     if ((size_t)sent == len)
         return 0;
+    pace_full(&stream->pace, io_now_ms(stream->source.loop));
     const uint8_t *rest = (const uint8_t *)bytes + sent;
     struct pool *pool = &stream->source.loop->core.pool;
     return chain_append(&stream->queue, pool, rest, len - (size_t)sent) ? 0 : IO_E_NO_MEMORY;
@@ -152,8 +169,12 @@ int stream_flush(struct io_stream *stream)
             chain_clear(&stream->queue, pool);
             return (int)sent;
         }
-        if (sent == 0)
+        if (sent == 0) {
+            pace_full(&stream->pace, io_now_ms(stream->source.loop));
             return 0;
+        }
+        if (pace_room(&stream->pace, io_now_ms(stream->source.loop)))
+            stream_set_unsent_max(stream);
         chain_consume(&stream->queue, pool, (size_t)sent);
     }
     if (stream->finishing)
@@ -177,6 +198,11 @@ int io_send(struct io_stream *stream, const void *bytes, size_t len)
 size_t io_queued(const struct io_stream *stream)
 {
     return stream->queue.len + (stream->tls == NULL ? 0 : tls_filter_queued(stream));
+}
+
+size_t io_send_at_once(const struct io_stream *stream)
+{
+    return stream->pace.unsent_max;
 }
 
 size_t io_unacked(const struct io_stream *stream)

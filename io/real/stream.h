@@ -4,6 +4,7 @@
 #ifndef IO_REAL_STREAM_H
 #define IO_REAL_STREAM_H
 
+#include "io/pace.h"
 #include "io/real/loop.h"
 
 /* Bytes that io_unread() put back; in no pool, because they may change loops. */
@@ -21,6 +22,7 @@ struct io_stream {
     struct stream_unread *unread;
     struct tls_filter *tls;
     struct linger_state *linger; /* NULL until its owner has closed it */
+    struct pace pace; /* of a multiplexed stream */
     struct addr peer;
     int error;    /* what the connection ended with, IO_E_* */
     bool tcp : 1; /* else a Unix socket */
@@ -54,6 +56,9 @@ int stream_send(struct io_stream *stream, const void *bytes, size_t len);
 
 /* Sends from the queue what the kernel takes, and the end after it where that was asked for. */
 int stream_flush(struct io_stream *stream);
+
+/* Tells the kernel how much may wait without having been sent. */
+void stream_set_unsent_max(struct io_stream *stream);
 
 /* Sends the end, now or after the queue. */
 void stream_finish(struct io_stream *stream);

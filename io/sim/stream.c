@@ -1,4 +1,5 @@
 #include "io/sim/stream.h"
+#include "io/pace.h"
 
 #include "io/sim/conn.h"
 #include "io/sim/device.h"
@@ -19,6 +20,7 @@ struct io_stream {
     struct addr peer;
     struct addr local;
     struct chain queue;  /* what the kernel has not taken */
+    struct pace pace;    /* of a multiplexed stream */
     struct chain unread; /* what was put back */
     unsigned news;       /* enum tcp_news, to be told */
     bool connected;
@@ -170,8 +172,9 @@ struct addr io_stream_local(const struct io_stream *stream)
 
 void io_stream_set_multiplexed(struct io_stream *stream)
 {
+    pace_start(&stream->pace);
     if (stream->end != NULL)
-        stream->end->not_sent_max = IO_SEND_QUEUE_LOWAT;
+        stream->end->not_sent_max = stream->pace.unsent_max;
 }
 
 void stream_set_tls(struct io_stream *stream, struct io_tls *tls)
@@ -229,7 +232,13 @@ static size_t give(struct io_stream *stream, const void *bytes, size_t len)
     ssize_t taken = stream->end == NULL ? IO_E_RESET : tcp_write(stream->end, bytes, len);
     if (taken < 0)
         return 0; /* the failure is told by itself */
-    if ((size_t)taken < len && tcp_room(stream->end) > 0)
+    uint64_t now_ms = io_now_ms(stream->loop);
+    if (taken > 0 && pace_room(&stream->pace, now_ms))
+        stream->end->not_sent_max = stream->pace.unsent_max;
+    if ((size_t)taken == len)
+        return len;
+    pace_full(&stream->pace, now_ms);
+    if (tcp_room(stream->end) > 0)
         note(stream, TCP_WRITABLE);
     return (size_t)taken;
 }
@@ -279,6 +288,11 @@ static bool flush(struct io_stream *stream)
 size_t io_queued(const struct io_stream *stream)
 {
     return stream->queue.len;
+}
+
+size_t io_send_at_once(const struct io_stream *stream)
+{
+    return stream->pace.unsent_max;
 }
 
 size_t io_unacked(const struct io_stream *stream)

@@ -34,6 +34,11 @@ static uint64_t end_offset(const struct tcp_end *end)
     return end->written + (end->fin ? 1 : 0);
 }
 
+static uint64_t unsent(const struct tcp_end *end)
+{
+    return end->written - least(end->sent, end->written);
+}
+
 /* ---- Packets ---- */
 
 /*
@@ -241,8 +246,10 @@ static void retry(void *arg)
 
 /* ---- Receiving ---- */
 
+/* Like Linux, it tells of room when half of what may be unsent has gone. */
 static void take_ack(struct tcp_end *end, const struct packet *packet)
 {
+    bool acked = false;
     if (packet->edge > end->edge)
         end->edge = packet->edge;
     if (end->sent == end->acked)
@@ -258,9 +265,11 @@ static void take_ack(struct tcp_end *end, const struct packet *packet)
         }
         end->retries = 0;
         sim_event_cancel(&end->retry);
-        tell(end, TCP_WRITABLE);
+        acked = true;
     }
     pump(end, false);
+    if (acked && unsent(end) < end->not_sent_max / 2)
+        tell(end, TCP_WRITABLE);
     if (end->lossy)
         tcp_missing(end);
 }
@@ -432,10 +441,9 @@ size_t tcp_room(const struct tcp_end *end)
 {
     if (end->state != TCP_OPEN)
         return 0;
-    uint64_t unsent = end->written - least(end->sent, end->written);
-    if (end->out.len >= end->send_max || unsent >= end->not_sent_max)
+    if (end->out.len >= end->send_max || unsent(end) >= end->not_sent_max)
         return 0;
-    return least(end->send_max - end->out.len, end->not_sent_max - unsent);
+    return least(end->send_max - end->out.len, end->not_sent_max - unsent(end));
 }
 
 ssize_t tcp_write(struct tcp_end *end, const void *bytes, size_t len)

@@ -8,7 +8,6 @@ enum {
     /* Room for one whole frame after another one: larger batches fall out of the L2 cache. */
     WIRE_LEN = 2 * (SNITUN_HEADER_MAX + SNITUN_FRAME_ALONE) + 8 * SNITUN_CONTROL_MAX,
     WIRE_FULL = WIRE_LEN - SNITUN_HEADER_MAX - SNITUN_CONTROL_MAX,
-    BATCH_LEAST = SNITUN_FRAME_SHARED,
     FRAME_LEAST = 4096,    /* room for less is left to the next batch */
     BATCHES_PER_ROUND = 2, /* then the other tunnels of the loop have their turn */
     LOOK_EVERY_MS = 1000,  /* for acknowledgements, while nothing is heard */
@@ -255,17 +254,12 @@ static long fill(struct tunnel *tunnel, uint8_t *wire)
 }
 
 /*
- * What the stream did not take waits in front of every later frame: a slow line gets small batches,
- * so that a short frame is never far behind a long one.
+ * What the stream does not take waits in front of every later frame: a slow line gets small
+ * batches, so that a short frame is never far behind a long one.
  */
-static void adapt_batch(struct tunnel *tunnel)
+static void set_batch(struct tunnel *tunnel)
 {
-    if (io_queued(tunnel->stream) == 0)
-        tunnel->batch_max *= 2;
-    else
-        tunnel->batch_max /= 2;
-    if (tunnel->batch_max < BATCH_LEAST)
-        tunnel->batch_max = BATCH_LEAST;
+    tunnel->batch_max = io_send_at_once(tunnel->stream);
     if (tunnel->batch_max > WIRE_FULL)
         tunnel->batch_max = WIRE_FULL;
     snitun_session_set_frame_shared(tunnel->session, tunnel->batch_max / 2);
@@ -282,6 +276,7 @@ static void send_frames(struct tunnel *tunnel)
             tunnel_want_pump(tunnel);
             return;
         }
+        set_batch(tunnel);
         len = fill(tunnel, tunnel->hub->wire);
         if (len < 0)
             end(tunnel, TUNNEL_END_PROTOCOL, (int)len);
@@ -293,7 +288,6 @@ static void send_frames(struct tunnel *tunnel)
             end(tunnel, TUNNEL_END_IO, error);
             return;
         }
-        adapt_batch(tunnel);
     }
 }
 
@@ -351,7 +345,6 @@ struct tunnel *tunnel_new(struct tunnel_hub *hub, struct io_stream *stream, enum
     tunnel->handler = handler;
     tunnel->arg = arg;
     tunnel->wake_at_ms = UINT64_MAX;
-    tunnel->batch_max = WIRE_FULL;
     tunnel->channel_idle_ms = options->channel_idle_ms;
     tunnel->channels_max =
         options->snitun.channels_max == 0 ? SNITUN_CHANNELS_MAX : options->snitun.channels_max;

@@ -696,7 +696,7 @@ static void a_multiplexed_stream_keeps_the_kernels_queue_short(void **state)
     send_pattern(near.stream, 32 * MEGABYTE);
     int notsent = 0;
     assert_int_equal(ioctl(near.stream->source.fd, SIOCOUTQNSD, &notsent), 0);
-    assert_true(notsent <= 2 * IO_SEND_QUEUE_LOWAT);
+    assert_true(notsent <= 2 * PACE_MOST);
     far.paused = false;
     far.check = true;
     io_again(far.stream);
