@@ -1,35 +1,11 @@
 #include "roles/vpn/mesh.h"
 
-#include "base/list.h"
-#include "base/map.h"
-#include "roles/vpn/path.h"
+#include "roles/vpn/networks.h"
 
 #include <stdlib.h>
 #include <string.h>
 
-enum { NOBODY = -1 };
-
-/* A way to a network that a peer has announced. */
-struct path {
-    struct path *next; /* of the network, the shortest first */
-    struct list of_peer;
-    struct network *network;
-    unsigned peer;
-    unsigned length;
-    uint8_t ids[]; /* length of them, the peer's own first */
-};
-
-struct network {
-    struct map_node node;
-    struct list changed; /* in mesh.networks */
-    struct list owned;   /* in mesh.owned, or in no list */
-    struct cidr cidr;
-    struct path *paths;
-    bool own;
-    int left_by; /* without paths: the peer that is charged for it, or NOBODY */
-    size_t told_count;
-    uint8_t told[]; /* a bit a peer: it knows a path from us */
-};
+_Static_assert((int)MESH_ID_LEN == PATH_ID_LEN, "one kind of id");
 
 /* When what was used until now has been earned again, in microseconds. */
 struct budget {
@@ -42,10 +18,6 @@ struct peer {
     uint8_t id[MESH_ID_LEN];
     const struct cidr *accept;
     size_t accept_count;
-    struct list paths;
-    size_t path_count;
-    size_t left_count; /* networks left behind that it is charged for */
-    struct list *next; /* in mesh.networks, the first that it may have to be told of */
     struct budget hear;
     struct budget tell;
     uint64_t heard;
@@ -53,14 +25,10 @@ struct peer {
 };
 
 struct mesh {
-    struct map by_prefix;
-    struct list networks; /* by their last change, the oldest first */
-    struct list owned;
+    struct networks networks;
     mesh_route_fn *route;
     void *arg;
-    uint8_t seed[16];
     uint8_t ids[MESH_PATH_MAX * MESH_ID_LEN]; /* of the update that mesh_next() answered */
-    size_t peer_count;
     struct peer peers[];
 };
 
@@ -83,177 +51,6 @@ static void spend(struct budget *budget, uint64_t now_ms, unsigned per_s)
     budget->earned_us += 1000000 / per_s;
 }
 
-/* ---- Networks ---- */
-
-static struct network *network_at(const struct list *changed)
-{
-    return container_of(changed, struct network, changed);
-}
-
-static bool match(const struct map_node *node, const void *prefix)
-{
-    const struct cidr *mine = &container_of(node, struct network, node)->cidr;
-    const struct cidr *other = prefix;
-
-    return mine->prefix_len == other->prefix_len && ip_equal(&mine->ip, &other->ip);
-}
-
-static uint64_t hash_of(const struct mesh *mesh, const struct cidr *prefix)
-{
-    uint8_t key[2 + sizeof(prefix->ip.bytes)] = {prefix->ip.family, prefix->prefix_len};
-
-    memcpy(key + 2, prefix->ip.bytes, sizeof(prefix->ip.bytes));
-    return map_hash(mesh->seed, key, sizeof(key));
-}
-
-static struct network *find(const struct mesh *mesh, const struct cidr *prefix)
-{
-    struct map_node *node = map_find(&mesh->by_prefix, hash_of(mesh, prefix), match, prefix);
-
-    return node == NULL ? NULL : container_of(node, struct network, node);
-}
-
-/* Who was to hear of this network next, hears of the one after it. */
-static void step_over(struct mesh *mesh, const struct network *network)
-{
-    for (size_t i = 0; i < mesh->peer_count; i++)
-        if (mesh->peers[i].next == &network->changed)
-            mesh->peers[i].next = network->changed.next;
-}
-
-/* What is announced of the network is another thing now: everybody is to hear of it. */
-static void changed(struct mesh *mesh, struct network *network)
-{
-    step_over(mesh, network);
-    list_remove(&network->changed);
-    list_append(&mesh->networks, &network->changed);
-    for (size_t i = 0; i < mesh->peer_count; i++)
-        if (mesh->peers[i].next == &mesh->networks)
-            mesh->peers[i].next = &network->changed;
-}
-
-static struct network *find_or_add(struct mesh *mesh, const struct cidr *prefix)
-{
-    struct network *network = find(mesh, prefix);
-
-    if (network != NULL)
-        return network;
-    network = calloc(1, sizeof(*network) + (mesh->peer_count + 7) / 8);
-    if (network == NULL)
-        return NULL;
-    if (!map_insert(&mesh->by_prefix, &network->node, hash_of(mesh, prefix))) {
-        free(network);
-        return NULL;
-    }
-    network->cidr = *prefix;
-    network->left_by = NOBODY;
-    list_init(&network->changed);
-    list_init(&network->owned);
-    changed(mesh, network);
-    return network;
-}
-
-static void uncharge(struct mesh *mesh, struct network *network)
-{
-    if (network->left_by != NOBODY)
-        mesh->peers[network->left_by].left_count--;
-    network->left_by = NOBODY;
-}
-
-static void free_if_idle(struct mesh *mesh, struct network *network)
-{
-    if (network->own || network->paths != NULL || network->told_count > 0)
-        return;
-    uncharge(mesh, network);
-    step_over(mesh, network);
-    list_remove(&network->changed);
-    map_remove(&mesh->by_prefix, &network->node);
-    free(network);
-}
-
-static bool was_told(const struct network *network, unsigned peer)
-{
-    return (network->told[peer / 8] & 1 << peer % 8) != 0;
-}
-
-static void set_told(struct network *network, unsigned peer, bool told)
-{
-    if (was_told(network, peer) == told)
-        return;
-    network->told[peer / 8] ^= (uint8_t)(1 << peer % 8);
-    network->told_count += told ? 1 : -1;
-}
-
-/* ---- Paths ---- */
-
-static struct path **path_of(struct network *network, unsigned peer)
-{
-    struct path **at = &network->paths;
-
-    while (*at != NULL && (*at)->peer != peer)
-        at = &(*at)->next;
-    return at;
-}
-
-static bool goes_before(const struct path *a, const struct path *b)
-{
-    return a->length != b->length ? a->length < b->length : a->peer < b->peer;
-}
-
-static struct path *make_path(struct network *network, unsigned peer, const uint8_t *ids,
-                              size_t length)
-{
-    struct path *path = malloc(sizeof(*path) + length * MESH_ID_LEN);
-
-    if (path == NULL)
-        return NULL;
-    *path = (struct path){.network = network, .peer = peer, .length = (unsigned)length};
-    memcpy(path->ids, ids, length * MESH_ID_LEN);
-    list_init(&path->of_peer);
-    return path;
-}
-
-static void put_path(struct mesh *mesh, struct path *path)
-{
-    struct path **at = &path->network->paths;
-
-    while (*at != NULL && goes_before(*at, path))
-        at = &(*at)->next;
-    path->next = *at;
-    *at = path;
-    list_append(&mesh->peers[path->peer].paths, &path->of_peer);
-    mesh->peers[path->peer].path_count++;
-    uncharge(mesh, path->network);
-}
-
-static void take_path(struct mesh *mesh, struct path **at)
-{
-    struct path *path = *at;
-
-    *at = path->next;
-    list_remove(&path->of_peer);
-    mesh->peers[path->peer].path_count--;
-}
-
-/* Forgets a path; its network may be gone with it. */
-static void lose(struct mesh *mesh, struct path **at)
-{
-    struct path *path = *at;
-    struct network *network = path->network;
-    bool best = path == network->paths;
-
-    take_path(mesh, at);
-    if (network->paths == NULL && !network->own) {
-        network->left_by = (int)path->peer;
-        mesh->peers[path->peer].left_count++;
-    }
-    mesh->route(mesh->arg, &network->cidr, path->peer, 0);
-    free(path);
-    if (best)
-        changed(mesh, network);
-    free_if_idle(mesh, network);
-}
-
 /* ---- The mesh ---- */
 
 struct mesh *mesh_new(const uint8_t id[MESH_ID_LEN], size_t peer_count, const uint8_t seed[16],
@@ -263,16 +60,13 @@ struct mesh *mesh_new(const uint8_t id[MESH_ID_LEN], size_t peer_count, const ui
 
     if (mesh == NULL)
         return NULL;
-    map_init(&mesh->by_prefix);
-    list_init(&mesh->networks);
-    list_init(&mesh->owned);
+    if (!networks_begin(&mesh->networks, peer_count, seed)) {
+        free(mesh);
+        return NULL;
+    }
     mesh->route = route;
     mesh->arg = arg;
-    memcpy(mesh->seed, seed, sizeof(mesh->seed));
     memcpy(mesh->ids, id, MESH_ID_LEN);
-    mesh->peer_count = peer_count;
-    for (size_t i = 0; i < peer_count; i++)
-        list_init(&mesh->peers[i].paths);
     return mesh;
 }
 
@@ -280,30 +74,38 @@ void mesh_free(struct mesh *mesh)
 {
     if (mesh == NULL)
         return;
-    while (!list_empty(&mesh->networks)) {
-        struct network *network = network_at(mesh->networks.next);
-        while (network->paths != NULL) {
-            struct path *path = network->paths;
-            network->paths = path->next;
-            free(path);
-        }
-        list_remove(&network->changed);
-        free(network);
-    }
-    map_clear(&mesh->by_prefix);
+    networks_end(&mesh->networks);
     free(mesh);
 }
 
 size_t mesh_networks(const struct mesh *mesh)
 {
-    return mesh->by_prefix.count;
+    return mesh->networks.by_prefix.count;
 }
 
 void mesh_counters(const struct mesh *mesh, unsigned peer, struct mesh_counters *counters)
 {
     const struct peer *of = &mesh->peers[peer];
 
-    *counters = (struct mesh_counters){of->path_count, of->heard, of->refused};
+    *counters =
+        (struct mesh_counters){mesh->networks.peers[peer].path_count, of->heard, of->refused};
+}
+
+/* Forgets a path; its network may be gone with it. */
+static void lose(struct mesh *mesh, struct network_path **at)
+{
+    struct network_path *path = *at;
+    struct network *network = path->network;
+    bool best = path == network->paths;
+
+    networks_take_path(&mesh->networks, at);
+    if (network->paths == NULL && !network->own)
+        networks_left(&mesh->networks, network, path->peer);
+    mesh->route(mesh->arg, &network->cidr, path->peer, 0);
+    free(path);
+    if (best)
+        networks_changed(&mesh->networks, network);
+    networks_tidy(&mesh->networks, network);
 }
 
 /* ---- Our own networks ---- */
@@ -315,7 +117,8 @@ static bool is_inside(const struct cidr *inner, const struct cidr *outer)
 
 static bool is_ours(const struct mesh *mesh, const struct cidr *prefix)
 {
-    for (const struct list *at = mesh->owned.next; at != &mesh->owned; at = at->next)
+    for (const struct list *at = mesh->networks.owned.next; at != &mesh->networks.owned;
+         at = at->next)
         if (is_inside(prefix, &container_of(at, struct network, owned)->cidr))
             return true;
     return false;
@@ -323,42 +126,40 @@ static bool is_ours(const struct mesh *mesh, const struct cidr *prefix)
 
 static void lose_inside(struct mesh *mesh, unsigned peer, const struct cidr *outer)
 {
-    struct list *paths = &mesh->peers[peer].paths;
+    struct list *paths = &mesh->networks.peers[peer].paths;
 
     for (struct list *at = paths->next, *next = at->next; at != paths; at = next, next = at->next) {
-        struct network *network = container_of(at, struct path, of_peer)->network;
+        struct network *network = container_of(at, struct network_path, of_peer)->network;
         if (outer == NULL || is_inside(&network->cidr, outer))
-            lose(mesh, path_of(network, peer));
+            lose(mesh, networks_path(network, peer));
     }
 }
 
 bool mesh_own(struct mesh *mesh, const struct cidr *prefix)
 {
-    struct network *network = prefix->prefix_len == 0 ? NULL : find_or_add(mesh, prefix);
+    struct network *network =
+        prefix->prefix_len == 0 ? NULL : networks_add(&mesh->networks, prefix);
 
     if (network == NULL)
         return false;
     if (network->own)
         return true;
-    network->own = true;
-    list_append(&mesh->owned, &network->owned);
-    uncharge(mesh, network);
-    for (size_t i = 0; i < mesh->peer_count; i++)
+    networks_own(&mesh->networks, network, true);
+    for (size_t i = 0; i < mesh->networks.peer_count; i++)
         lose_inside(mesh, (unsigned)i, prefix);
-    changed(mesh, network);
+    networks_changed(&mesh->networks, network);
     return true;
 }
 
 void mesh_disown(struct mesh *mesh, const struct cidr *prefix)
 {
-    struct network *network = find(mesh, prefix);
+    struct network *network = networks_find(&mesh->networks, prefix);
 
     if (network == NULL || !network->own)
         return;
-    network->own = false;
-    list_remove(&network->owned);
-    changed(mesh, network);
-    free_if_idle(mesh, network);
+    networks_own(&mesh->networks, network, false);
+    networks_changed(&mesh->networks, network);
+    networks_tidy(&mesh->networks, network);
 }
 
 /* ---- Peers come and go ---- */
@@ -372,7 +173,7 @@ void mesh_up(struct mesh *mesh, unsigned peer, const struct cidr *accept, size_t
     of->has_id = false;
     of->accept = accept;
     of->accept_count = accept_count;
-    of->next = mesh->networks.next;
+    mesh->networks.peers[peer].next = mesh->networks.all.next;
     of->hear = (struct budget){0};
     of->tell = (struct budget){0};
 }
@@ -384,13 +185,13 @@ void mesh_down(struct mesh *mesh, unsigned peer)
     if (!of->up)
         return;
     of->up = false;
-    of->next = NULL;
     of->accept = NULL;
     of->accept_count = 0;
-    for (struct list *at = mesh->networks.next, *next; at != &mesh->networks; at = next) {
+    mesh->networks.peers[peer].next = NULL;
+    for (struct list *at = mesh->networks.all.next, *next; at != &mesh->networks.all; at = next) {
         next = at->next;
-        set_told(network_at(at), peer, false);
-        free_if_idle(mesh, network_at(at));
+        networks_set_told(networks_at(at), peer, false);
+        networks_tidy(&mesh->networks, networks_at(at));
     }
     lose_inside(mesh, peer, NULL);
 }
@@ -435,7 +236,7 @@ static enum mesh_heard judge(const struct mesh *mesh, struct peer *peer, const s
 /* May a network be charged to the peer on top? The one that it left itself is charged already. */
 static bool has_room(const struct mesh *mesh, const struct network *network, unsigned peer)
 {
-    const struct peer *of = &mesh->peers[peer];
+    const struct networks_peer *of = &mesh->networks.peers[peer];
 
     return of->path_count + of->left_count < MESH_ROUTES_MAX ||
            (network != NULL && network->left_by == (int)peer);
@@ -443,8 +244,8 @@ static bool has_room(const struct mesh *mesh, const struct network *network, uns
 
 static void withdraw(struct mesh *mesh, unsigned peer, const struct cidr *prefix)
 {
-    struct network *network = find(mesh, prefix);
-    struct path **at = network == NULL ? NULL : path_of(network, peer);
+    struct network *network = networks_find(&mesh->networks, prefix);
+    struct network_path **at = network == NULL ? NULL : networks_path(network, peer);
 
     if (at != NULL && *at != NULL)
         lose(mesh, at);
@@ -454,31 +255,31 @@ static void withdraw(struct mesh *mesh, unsigned peer, const struct cidr *prefix
 static enum mesh_heard learn(struct mesh *mesh, unsigned peer, const struct cidr *prefix,
                              const struct quicktun_route *update)
 {
-    struct network *network = find(mesh, prefix);
-    struct path **at = network == NULL ? NULL : path_of(network, peer);
-    struct path *former = at == NULL ? NULL : *at;
+    struct network *network = networks_find(&mesh->networks, prefix);
+    struct network_path **at = network == NULL ? NULL : networks_path(network, peer);
+    struct network_path *former = at == NULL ? NULL : *at;
 
     if (former != NULL && former->length == update->id_count &&
         memcmp(former->ids, update->ids, update->id_count * MESH_ID_LEN) == 0)
         return MESH_TAKEN;
     if (former == NULL && !has_room(mesh, network, peer))
         return MESH_FULL;
-    network = find_or_add(mesh, prefix);
+    network = networks_add(&mesh->networks, prefix);
     if (network == NULL)
         return MESH_NO_MEMORY;
-    struct path *path = make_path(network, peer, update->ids, update->id_count);
+    struct network_path *path = networks_make_path(network, peer, update->ids, update->id_count);
     if (path == NULL) {
-        free_if_idle(mesh, network);
+        networks_tidy(&mesh->networks, network);
         return MESH_NO_MEMORY;
     }
-    const struct path *best = network->paths;
+    const struct network_path *best = network->paths;
     if (former != NULL)
-        take_path(mesh, at);
-    put_path(mesh, path);
+        networks_take_path(&mesh->networks, at);
+    networks_put_path(&mesh->networks, path);
     if (former == NULL || former->length != path->length)
         mesh->route(mesh->arg, &network->cidr, peer, path->length);
     if (network->paths != best)
-        changed(mesh, network);
+        networks_changed(&mesh->networks, network);
     free(former);
     return MESH_TAKEN;
 }
@@ -535,25 +336,25 @@ const char *mesh_heard_text(enum mesh_heard heard)
 
 /* ---- Telling ---- */
 
-/* Would the peer take our path to it? */
-static bool is_for(const struct network *network, const struct peer *peer, unsigned number)
+/* Would the peer take our path to it? Its own id is in each that was learned of it. */
+static bool is_for(const struct network *network, const struct peer *peer)
 {
-    const struct path *best = network->paths;
+    const struct network_path *best = network->paths;
 
     if (network->own)
         return true;
-    return best != NULL && best->peer != number && best->length < MESH_PATH_MAX &&
+    return best != NULL && best->length < MESH_PATH_MAX &&
            !(peer->has_id && path_has(best->ids, best->length, peer->id));
 }
 
 /* The network that the peer is to be told of next, or NULL. */
 static struct network *due(struct mesh *mesh, unsigned peer)
 {
-    struct peer *of = &mesh->peers[peer];
+    struct list **next = &mesh->networks.peers[peer].next;
 
-    for (; of->next != &mesh->networks; of->next = of->next->next) {
-        struct network *network = network_at(of->next);
-        if (is_for(network, of, peer) || was_told(network, peer))
+    for (; *next != &mesh->networks.all; *next = (*next)->next) {
+        struct network *network = networks_at(*next);
+        if (is_for(network, &mesh->peers[peer]) || networks_told(network, peer))
             return network;
     }
     return NULL;
@@ -574,10 +375,10 @@ bool mesh_next(struct mesh *mesh, unsigned peer, struct quicktun_route *update, 
     if (network == NULL)
         return false;
     *update = (struct quicktun_route){
-        .valid = is_for(network, &mesh->peers[peer], peer), .ids = mesh->ids, .id_count = 1};
+        .valid = is_for(network, &mesh->peers[peer]), .ids = mesh->ids, .id_count = 1};
     path_put_network(&network->cidr, update);
     if (update->valid && !network->own) {
-        const struct path *best = network->paths;
+        const struct network_path *best = network->paths;
         memcpy(mesh->ids + MESH_ID_LEN, best->ids, best->length * MESH_ID_LEN);
         update->id_count += best->length;
     }
@@ -586,11 +387,11 @@ bool mesh_next(struct mesh *mesh, unsigned peer, struct quicktun_route *update, 
 
 void mesh_told(struct mesh *mesh, unsigned peer, uint64_t now_ms)
 {
-    struct peer *of = &mesh->peers[peer];
-    struct network *network = network_at(of->next);
+    struct list **next = &mesh->networks.peers[peer].next;
+    struct network *network = networks_at(*next);
 
-    of->next = of->next->next;
-    spend(&of->tell, now_ms, MESH_TELL_PER_S);
-    set_told(network, peer, is_for(network, of, peer));
-    free_if_idle(mesh, network);
+    *next = (*next)->next;
+    spend(&mesh->peers[peer].tell, now_ms, MESH_TELL_PER_S);
+    networks_set_told(network, peer, is_for(network, &mesh->peers[peer]));
+    networks_tidy(&mesh->networks, network);
 }
