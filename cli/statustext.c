@@ -229,8 +229,11 @@ static void print_publish(struct page *page, const json_t *now, const json_t *be
     char f[5][FIELD_MAX];
     char up[32];
     if (begin_line(page)) {
-        fprintf(page->out, "publish   %s, up %s, server %s\n", text_of(now, "state", f[0]),
-                statustext_span(number_of(now, "uptime_s"), up), text_of(now, "server", f[1]));
+        bool named = json_object_get(now, "name") != NULL;
+        fprintf(page->out, "publish   %s%s%s, up %s, server %s\n",
+                named ? text_of(now, "name", f[2]) : "", named ? ": " : "",
+                text_of(now, "state", f[0]), statustext_span(number_of(now, "uptime_s"), up),
+                text_of(now, "server", f[1]));
     }
     if (begin_line(page)) {
         fprintf(page->out, "name      %s, %s version %s, round trip %s ms, %zu channels\n",
@@ -240,6 +243,19 @@ static void print_publish(struct page *page, const json_t *now, const json_t *be
     }
     print_traffic(page, now, before);
     print_channels(page, now, before);
+}
+
+/* Each of several services of one process. */
+static void print_services(struct page *page, const json_t *now, const json_t *before)
+{
+    const json_t *services = json_object_get(now, "services");
+    for (size_t i = 0; i < json_array_size(services); i++) {
+        const json_t *service = json_array_get(services, i);
+        if (i > 0 && begin_line(page))
+            fputc('\n', page->out);
+        print_publish(page, service,
+                      find_before(json_object_get(before, "services"), service, "name", "to"));
+    }
 }
 
 static void print_master(struct page *page, const json_t *now)
@@ -298,6 +314,8 @@ unsigned statustext_print(FILE *out, const json_t *now, const json_t *before, do
         print_server(&page, now, before);
     else if (role != NULL && strcmp(role, "master") == 0)
         print_master(&page, now);
+    else if (json_object_get(now, "services") != NULL)
+        print_services(&page, now, before);
     else
         print_publish(&page, now, before);
     return page.lines;

@@ -189,7 +189,8 @@ static int read_answer(struct publish *publish, json_t *answer, char *why, size_
 
 static void log_master(struct publish *publish, enum log_level level, const char *text)
 {
-    log_event(publish->loop, level, "master", "%s: %s", publish->config.master_url, text);
+    log_event(publish->loop, level, "master", "%s%s: %s", publish->label,
+              publish->config.master_url, text);
 }
 
 static void take_answer(struct publish *publish, const struct io_http_answer *answer)
@@ -247,7 +248,7 @@ void ask_start(struct publish *publish)
     char *wish;
 
     if (read_api_key(publish, authorization + strlen(authorization), why, sizeof(why)) != 0) {
-        log_event(publish->loop, LOG_ERROR, "credential", "%s", why);
+        log_event(publish->loop, LOG_ERROR, "credential", "%s%s", publish->label, why);
         attempt_denied(publish, true, 0);
         return;
     }

@@ -83,7 +83,7 @@ int attempt_spend(struct publish *publish, char *why, size_t why_len)
 
 static void log_credential(struct publish *publish, const char *why)
 {
-    log_event(publish->loop, LOG_ERROR, "credential", "%s", why);
+    log_event(publish->loop, LOG_ERROR, "credential", "%s%s", publish->label, why);
 }
 
 void attempt_unspent(struct link *link, const char *why)
@@ -136,8 +136,9 @@ void attempt_unreachable(struct link *link, int error)
 {
     struct publish *publish = link->publish;
 
-    log_event(publish->loop, LOG_WARN, "unreachable", "cannot connect to %s:%u: %s",
-              link->grant.server_host, link->grant.server_port, io_error_text(error));
+    log_event(publish->loop, LOG_WARN, "unreachable", "%scannot connect to %s:%u: %s",
+              publish->label, link->grant.server_host, link->grant.server_port,
+              io_error_text(error));
     link_close(link);
     retry(publish);
 }
@@ -186,9 +187,9 @@ void attempt_accepted(struct link *link)
     publish->failures = 0;
     publish->refusals = 0;
     publish->counters.connections++;
-    log_event(publish->loop, LOG_INFO, "connected", "publishing %s through %s:%u, %s, version %u",
-              link->grant.credential.hostname, link->grant.server_host, link->grant.server_port,
-              snitun_cipher_name(link->grant.credential.keys.cipher),
+    log_event(publish->loop, LOG_INFO, "connected", "%spublishing %s through %s:%u, %s, version %u",
+              publish->label, link->grant.credential.hostname, link->grant.server_host,
+              link->grant.server_port, snitun_cipher_name(link->grant.credential.keys.cipher),
               link->grant.credential.keys.protocol_version);
     plan_renewal(publish, link->grant.credential.valid);
     if (former != NULL)
@@ -201,10 +202,12 @@ void attempt_accepted(struct link *link)
 static void refused(struct publish *publish, const struct link *link)
 {
     publish->refusals++;
-    log_event(publish->loop, LOG_WARN, "refused",
-              "%s:%u refused the credential for %s: it does not know the token's key, or the token "
-              "has expired, was revoked or was used before",
-              link->grant.server_host, link->grant.server_port, link->grant.credential.hostname);
+    log_event(
+        publish->loop, LOG_WARN, "refused",
+        "%s%s:%u refused the credential for %s: it does not know the token's key, or the token "
+        "has expired, was revoked or was used before",
+        publish->label, link->grant.server_host, link->grant.server_port,
+        link->grant.credential.hostname);
 }
 
 static const char *reason(enum tunnel_end how, int error)
@@ -224,8 +227,9 @@ void attempt_ended(struct link *link, enum tunnel_end how, int error)
         refused(publish, link);
     else
         log_event(publish->loop, was_retired ? LOG_INFO : LOG_WARN, "disconnected",
-                  "lost %s%s:%u: %s", was_retired ? "the former connection to " : "",
-                  link->grant.server_host, link->grant.server_port, reason(how, error));
+                  "%slost %s%s:%u: %s", publish->label,
+                  was_retired ? "the former connection to " : "", link->grant.server_host,
+                  link->grant.server_port, reason(how, error));
     link_close(link);
     if (publish->current == NULL)
         io_timer_stop(&publish->renew);

@@ -96,30 +96,33 @@ static void on_check(void *arg)
             memcmp(files.digest, connector->digest, SHA256_LEN) == 0 ||
             memcmp(files.digest, connector->refused, SHA256_LEN) == 0;
     if (!known && load(connector, &files, why, sizeof(why)) == 0) {
-        log_event(connector->loop, LOG_INFO, "certificate", "%s is used for new connections",
-                  connector->cert_file);
+        log_event(connector->loop, LOG_INFO, "certificate", "%s%s is used for new connections",
+                  connector->label, connector->cert_file);
     } else if (!known) {
         memcpy(connector->refused, files.digest, SHA256_LEN);
-        log_event(connector->loop, LOG_ERROR, "certificate", "the former one stays: %s", why);
+        log_event(connector->loop, LOG_ERROR, "certificate", "%s%s: %s", connector->label,
+                  connector->tls == NULL ? "there is none yet" : "the former one stays", why);
     }
     files_clear(&files);
 }
 
 /* ---- Life ---- */
 
-int connector_init(struct connector *connector, struct io_loop *loop, const char *cert_file,
-                   const char *key_file, uint32_t idle_ms, char *why, size_t why_len)
+int connector_init(struct connector *connector, struct io_loop *loop, const char *label,
+                   const char *cert_file, const char *key_file, uint32_t idle_ms, char *why,
+                   size_t why_len)
 {
-    *connector = (struct connector){
-        .loop = loop, .cert_file = cert_file, .key_file = key_file, .idle_ms = idle_ms};
+    *connector = (struct connector){.loop = loop,
+                                    .label = label,
+                                    .cert_file = cert_file,
+                                    .key_file = key_file,
+                                    .idle_ms = idle_ms};
     list_init(&connector->splices);
     io_timer_init(&connector->check, loop, on_check, connector);
     if (cert_file == NULL)
         return 0;
-    if (connector_reload(connector, why, why_len) != 0)
-        return -1;
     io_timer_set_in(&connector->check, CONNECTOR_CHECK_MS);
-    return 0;
+    return connector_reload(connector, why, why_len);
 }
 
 void connector_stop(struct connector *connector)
@@ -150,8 +153,8 @@ static void on_over(void *arg, int error)
 
     ip_format(&caller->ip, from);
     if (error == IO_E_TLS)
-        log_event(caller->connector->loop, LOG_INFO, "tls", "no TLS with %s: %s", from,
-                  io_stream_tls_error(caller->tls));
+        log_event(caller->connector->loop, LOG_INFO, "tls", "%sno TLS with %s: %s",
+                  caller->connector->label, from, io_stream_tls_error(caller->tls));
     free(caller);
 }
 
@@ -163,7 +166,7 @@ int connector_join(struct connector *connector, struct tunnel_channel *channel,
 
     if (caller == NULL)
         goto err_service;
-    if (io_pair(connector->loop, ends) != IO_OK)
+    if (connector->tls == NULL || io_pair(connector->loop, ends) != IO_OK)
         goto err_caller;
     *caller = (struct caller){
         .connector = connector, .tls = ends[1], .ip = *tunnel_channel_caller(channel)};

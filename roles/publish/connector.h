@@ -18,19 +18,24 @@ enum {
 
 struct connector {
     struct io_loop *loop;
-    const char *cert_file; /* lent */
+    const char *label; /* before what is logged; lent, as the next two */
+    const char *cert_file;
     const char *key_file;
     uint32_t idle_ms;
-    struct io_tls *tls;          /* for new connections */
+    struct io_tls *tls;          /* for new connections; NULL = none could be read yet */
     uint8_t digest[SHA256_LEN];  /* of the files that it was made of */
     uint8_t refused[SHA256_LEN]; /* of those that were complained about last */
     struct io_timer check;
     struct list splices;
 };
 
-/* Reads the files. 0, or -1 with why. cert_file NULL: there is no TLS. */
-int connector_init(struct connector *connector, struct io_loop *loop, const char *cert_file,
-                   const char *key_file, uint32_t idle_ms, char *why, size_t why_len);
+/*
+ * Reads the files. 0, or -1 with why: then they are looked at again like changed ones, and nobody
+ * is joined before they can be used. cert_file NULL: there is no TLS.
+ */
+int connector_init(struct connector *connector, struct io_loop *loop, const char *label,
+                   const char *cert_file, const char *key_file, uint32_t idle_ms, char *why,
+                   size_t why_len);
 
 /* Ends every connection. */
 void connector_stop(struct connector *connector);

@@ -52,8 +52,8 @@ static void on_dialled(void *arg, int error, struct io_stream *stream)
         return;
     }
     publish->counters.endpoint_failures++;
-    log_event(publish->loop, LOG_WARN, "endpoint", "cannot connect to the endpoint %s:%u: %s",
-              publish->config.to_host, publish->config.to_port,
+    log_event(publish->loop, LOG_WARN, "endpoint", "%scannot connect to the endpoint %s:%u: %s",
+              publish->label, publish->config.to_host, publish->config.to_port,
               io_error_text(stream == NULL ? error : IO_E_RESET));
     if (stream != NULL)
         io_abort(stream);
@@ -87,7 +87,7 @@ static void block(struct publish *publish, struct tunnel_channel *channel)
 
     ip_format(tunnel_channel_caller(channel), caller);
     publish->counters.blocked++;
-    log_event(publish->loop, LOG_WARN, "blocked", "%s may not call", caller);
+    log_event(publish->loop, LOG_WARN, "blocked", "%s%s may not call", publish->label, caller);
     tunnel_refuse(channel);
 }
 

@@ -31,6 +31,7 @@ enum {
     PUBLISH_ENDPOINT_CONNECT_MS = 10000,
     PUBLISH_CHANNEL_IDLE_MS = 60 * 60 * 1000,
     PUBLISH_WHY_MAX = 640,
+    PUBLISH_LABEL_MAX = 128,
 };
 
 enum link_state {
@@ -68,9 +69,10 @@ struct link {
 
 struct publish {
     struct io_loop *loop;
-    struct publish_config config; /* its strings and lists are this struct's own */
-    struct grant grant;           /* of the newest attempt */
-    bool credential_spent;        /* aes-gcm from standard input, sent once */
+    struct publish_config config;  /* its strings and lists are this struct's own */
+    char label[PUBLISH_LABEL_MAX]; /* "NAME: " before what is logged, or "" */
+    struct grant grant;            /* of the newest attempt */
+    bool credential_spent;         /* aes-gcm from standard input, sent once */
     struct tunnel_hub hub;
     struct connector connector;
     struct list links;               /* the oldest first */

@@ -50,8 +50,9 @@ static bool copy_blocks(struct cidr **blocks, size_t count)
 /* Every field is a copy or NULL afterwards, also when memory lacks. */
 static bool copy_config(struct publish_config *config)
 {
-    bool copied = copy_text(&config->credential_file);
+    bool copied = copy_text(&config->name);
 
+    copied = copy_text(&config->credential_file) && copied;
     copied = copy_text(&config->master_url) && copied;
     copied = copy_text(&config->api_key_file) && copied;
     copied = copy_text(&config->master_ca_file) && copied;
@@ -71,6 +72,7 @@ static void free_text(const char *text)
 
 static void clear_config(struct publish_config *config)
 {
+    free_text(config->name);
     free_text(config->credential_file);
     free_text(config->master_url);
     free_text(config->api_key_file);
@@ -90,10 +92,36 @@ static int first_credential(struct publish *publish, const char *text, char *why
         return io_http_url_check(config->master_url, why, why_len) ? 0 : -1;
     memcpy(publish->grant.server_host, config->server_host, sizeof(config->server_host));
     publish->grant.server_port = config->server_port;
+    if (config->patient) /* the first attempt says it */
+        return 0;
     if (config->credential_file == NULL)
         return credential_parse(&publish->grant.credential, text, strlen(text), why, why_len);
     return credential_read(&publish->grant.credential, io_disk(publish->loop),
                            config->credential_file, why, why_len);
+}
+
+static int first_certificate(struct publish *publish, char *why, size_t why_len)
+{
+    const struct publish_config *config = &publish->config;
+
+    if (connector_init(&publish->connector, publish->loop, publish->label, config->tls_cert_file,
+                       config->tls_key_file, config->channel_idle_ms, why, why_len) == 0)
+        return 0;
+    if (!config->patient)
+        return -1;
+    log_event(publish->loop, LOG_ERROR, "certificate", "%sthere is none yet: %s", publish->label,
+              why);
+    return 0;
+}
+
+static void name_it(struct publish *publish)
+{
+    char name[PUBLISH_LABEL_MAX - 2];
+
+    if (publish->config.name != NULL)
+        snprintf(
+            publish->label, sizeof(publish->label), "%s: ",
+            text_escape(publish->config.name, strlen(publish->config.name), name, sizeof(name)));
 }
 
 static void clear(struct publish *publish)
@@ -126,10 +154,9 @@ struct publish *publish_start(struct io_loop *loop, const struct publish_config 
         snprintf(why, why_len, "out of memory");
         goto err;
     }
+    name_it(publish);
     if (first_credential(publish, config->credential_text, why, why_len) != 0 ||
-        connector_init(&publish->connector, loop, publish->config.tls_cert_file,
-                       publish->config.tls_key_file, publish->config.channel_idle_ms, why,
-                       why_len) != 0)
+        first_certificate(publish, why, why_len) != 0)
         goto err;
     if (tunnel_hub_init(&publish->hub, loop, publish->config.memory) != 0) {
         snprintf(why, why_len, "out of memory");
@@ -176,7 +203,7 @@ int publish_reload(struct publish *publish, char *why, size_t why_len)
         return -1;
     attempt_now(publish);
     log_event(publish->loop, LOG_INFO, "reloaded",
-              "the credential is used from the next connection on");
+              "%sthe credential is used from the next connection on", publish->label);
     return 0;
 }
 
@@ -228,8 +255,9 @@ json_t *publish_status(struct publish *publish)
         snprintf(server, sizeof(server), "%s:%u", grant->server_host, grant->server_port);
     snprintf(to, sizeof(to), "%s:%u", publish->config.to_host, publish->config.to_port);
     return json_pack(
-        "{s:s, s:f, s:s, s:s, s:s, s:s, s:s, s:i, s:f, s:I, s:o, s:{s:I, s:I, s:I, s:I, s:I, s:I}}",
-        "role", "publish", "uptime_s",
+        "{s:s, s:s*, s:f, s:s, s:s, s:s, s:s, s:s, s:i, s:f, s:I, s:o, s:{s:I, s:I, s:I, s:I, s:I, "
+        "s:I}}",
+        "role", "publish", "name", publish->config.name, "uptime_s",
         (double)(io_now_ms(publish->loop) - publish->started_ms) / 1000, "state",
         state_name(publish), "server", server, "to", to, "hostname", grant->credential.hostname,
         "cipher", snitun_cipher_name(grant->credential.keys.cipher), "protocol_version",

@@ -17,6 +17,8 @@ enum { PUBLISH_CREDENTIAL_MAX = 64 * 1024 };
 
 /* All of it is copied by publish_start(). */
 struct publish_config {
+    const char *name; /* what logs and status call it, where there are several; or NULL */
+    bool patient;     /* a credential or certificate that cannot be read yet is waited for */
     char server_host[HOST_TEXT_MAX]; /* "" = as the session master says */
     uint16_t server_port;
     const char *credential_file;     /* or NULL: */
@@ -58,9 +60,9 @@ void publish_free(struct publish *publish);
 int publish_reload(struct publish *publish, char *why, size_t why_len);
 
 /*
- * {"role": "publish", "uptime_s", "state": "connected" | "connecting" | "waiting", "server",
- * "hostname", "cipher", "protocol_version", "rtt_ms", "channels": [...], "counters": {...}};
- * the callee's.
+ * {"role": "publish", "name" (where one was given), "uptime_s", "state": "connected" |
+ * "connecting" | "waiting", "server", "hostname", "cipher", "protocol_version", "rtt_ms",
+ * "channels": [...], "counters": {...}}; the callee's.
  */
 json_t *publish_status(struct publish *publish);
 

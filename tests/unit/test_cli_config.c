@@ -163,10 +163,10 @@ static void a_role_is_needed_and_known(void **state)
 static void a_file_for_another_role_is_named(void **state)
 {
     (void)state;
-    const char *text = "role: publish\nserver: h:1\nto: h:2\ncredential: c\n";
+    const char *text = "role: publish\ncredential: c\nto: h:2\nserver: h:1\n";
     char *said = mistakes_in(text, strlen(text), "serve");
     assert_non_null(strstr(said, "f:1:7: role: the file is for publish, but serve was to read it"));
-    assert_non_null(strstr(said, "f:2:1: server: no such key: it belongs to role publish, and "
+    assert_non_null(strstr(said, "f:2:1: credential: no such key: it belongs to role publish, and "
                                  "this file's is serve"));
     free(said);
 }
