@@ -4,10 +4,10 @@
 #include "cli/demofiles.h"
 #include "cli/demosite.h"
 #include "cli/demotext.h"
+#include "cli/whole.h"
 #include "io/log.h"
 #include "io/real/real.h"
 #include "roles/publish/publish.h"
-#include "roles/server/server.h"
 
 #include <signal.h>
 #include <stdarg.h>
@@ -22,9 +22,12 @@ enum {
     CONNECT_MS = 10000, /* until the publisher must be connected */
     NONCE_LEN = 16,
     PATH_TEXT_MAX = 64,
+    TOKEN_VALID_S = 24 * 60 * 60,
+    RATE_PER_MINUTE = 600,
 };
 
 static const char name[] = "demo.localhost";
+static const char mine[] = "mine.localhost";
 
 static const struct option_spec specs[] = {
     {.name = "once",
@@ -47,7 +50,7 @@ struct demo {
     struct io_tls *site_tls;
     struct io_tls *device_tls;
     struct demosite *site;
-    struct server *server;
+    struct whole *whole; /* the server and its session master */
     struct publish *publish;
     struct demodevice *device;
     struct io_timer look;
@@ -105,10 +108,10 @@ static void stop(struct demo *demo)
     }
     if (demo->publish != NULL)
         publish_stop(demo->publish);
-    if (demo->server != NULL) {
+    if (demo->whole != NULL) {
         /* Twice: nothing waits for callers of a demo. */
-        server_stop(demo->server);
-        server_stop(demo->server);
+        whole_stop(demo->whole);
+        whole_stop(demo->whole);
     }
     wind_up(demo);
 }
@@ -167,6 +170,24 @@ static void report_page(struct demo *demo, const struct demodevice_seen *seen)
         page_value(seen->answer, "connection", connection, sizeof connection));
 }
 
+static void master_url(const struct demo *demo, char url[ADDR_TEXT_MAX + 16])
+{
+    struct addr at = whole_master_addr(demo->whole);
+    char text[ADDR_TEXT_MAX];
+    addr_format(&at, text);
+    snprintf(url, ADDR_TEXT_MAX + 16, "http://%s", text);
+}
+
+static void show_commands(const struct demo *demo)
+{
+    char url[ADDR_TEXT_MAX + 16];
+    master_url(demo, url);
+    demotext_commands(
+        stdout, &demo->files,
+        &(struct demotext){
+            .name = name, .mine = mine, .master = url, .port = demo->public_addr.port});
+}
+
 static void on_page(void *arg, const struct demodevice_seen *seen)
 {
     struct demo *demo = arg;
@@ -188,7 +209,7 @@ static void on_page(void *arg, const struct demodevice_seen *seen)
         if (demo->once)
             stop(demo);
         else
-            demotext_commands(stdout, &demo->files, name, demo->public_addr.port);
+            show_commands(demo);
     }
 }
 
@@ -253,7 +274,7 @@ static void on_server_status(void *arg, json_t *state)
 static void on_look(void *arg)
 {
     struct demo *demo = arg;
-    server_status(demo->server, on_server_status, demo);
+    whole_status(demo->whole, on_server_status, demo);
 }
 
 /* ---- Starting ---- */
@@ -268,26 +289,36 @@ static bool start_server(struct demo *demo, char *why, size_t why_len)
     struct addr listen[2];
     struct server_config config = {
         .listen = listen, .fernet_key_file = demo->files.fernet_key, .workers = 0};
+    struct master_config master = {.listen = {.ip = loopback_4},
+                                   .store_file = demo->files.store,
+                                   .fernet_key_file = demo->files.fernet_key,
+                                   .server_host = "127.0.0.1",
+                                   .token_valid_s = TOKEN_VALID_S,
+                                   .rate_per_minute = RATE_PER_MINUTE};
     server_limits_default(&config.limits);
-    for (int i = 0; demo->server == NULL && i <= PORT_TRIALS; i++) {
+    for (int i = 0; demo->whole == NULL && i <= PORT_TRIALS; i++) {
         uint16_t port = (uint16_t)(PORT_FIRST + io_random_below(demo->loop, PORT_COUNT));
         bool last = i == PORT_TRIALS;
         listen[0] = (struct addr){loopback_4, last ? 0 : port};
         listen[1] = (struct addr){loopback_6, port};
         config.listen_count = last ? 1 : 2;
-        demo->server = server_start(demo->loop, &config, on_stopped, demo, why, why_len);
+        demo->whole = whole_start(demo->loop, &config, &master, on_stopped, demo, why, why_len);
     }
-    if (demo->server == NULL)
+    if (demo->whole == NULL)
         return false;
     demo->running++;
     struct addr bound[2];
-    size_t count = server_addresses(demo->server, bound, 2);
+    size_t count = whole_addresses(demo->whole, bound, 2);
     /* The IPv6 one: its callers are told apart from the publisher, who comes by IPv4. */
     demo->public_addr = bound[count - 1];
     char text[2][ADDR_TEXT_MAX] = {"", ""};
     for (size_t i = 0; i < count; i++)
         addr_format(&bound[i], text[i]);
     say(demo, "server", "listens on %s%s%s", text[0], count > 1 ? " and " : "", text[1]);
+    struct addr at = whole_master_addr(demo->whole);
+    addr_format(&at, text[0]);
+    say(demo, "master", "gives tokens on http://%s to hosts in hosts.db, in the same process",
+        text[0]);
     return true;
 }
 
@@ -314,9 +345,11 @@ static bool start_site(struct demo *demo, char *why, size_t why_len)
 static bool start_publish(struct demo *demo, char *why, size_t why_len)
 {
     struct addr at = demosite_addr(demo->site);
-    struct publish_config config = {.server_host = "127.0.0.1",
-                                    .server_port = demo->public_addr.port,
-                                    .credential_file = demo->files.credential,
+    char url[ADDR_TEXT_MAX + 16];
+    master_url(demo, url);
+    struct publish_config config = {.master_url = url,
+                                    .api_key_file = demo->files.api_key,
+                                    .cipher = SNITUN_AES_GCM,
                                     .to_host = "127.0.0.1",
                                     .to_port = at.port,
                                     .proxy_protocol = 2};
@@ -348,10 +381,10 @@ static int run_loop(const struct command *command, const struct options *options
         io_real_on_signal(demo->loop, SIGINT, on_signal, demo) != 0 ||
         io_real_on_signal(demo->loop, SIGHUP, on_signal, demo) != 0)
         return command_failed(command, "cannot wait for signals");
-    if (!demofiles_make(&demo->files, demo->loop, options_text(options, "state"), name, why))
+    if (!demofiles_make(&demo->files, demo->loop, options_text(options, "state"), name, mine, why))
         return command_failed(command, "%s", why);
-    say(demo, "keys", "in %s: fernet.key (%s), the credential demo.json, the CA ca.pem",
-        demo->files.directory, demo->files.key_is_new ? "new" : "kept");
+    say(demo, "keys", "in %s: fernet.key (%s), the API key demo.key of %s, the CA ca.pem",
+        demo->files.directory, demo->files.key_is_new ? "new" : "kept", name);
     struct io_task first;
     io_task_init(&first, demo->loop, start, demo);
     io_task_queue(&first);
@@ -371,8 +404,7 @@ static int run(const struct command *command, struct options *options)
     int status = run_loop(command, options, &demo);
     if (demo.publish != NULL)
         publish_free(demo.publish);
-    if (demo.server != NULL)
-        server_free(demo.server);
+    whole_free(demo.whole);
     if (demo.site_tls != NULL)
         io_tls_unref(demo.site_tls);
     if (demo.device_tls != NULL)
@@ -387,9 +419,10 @@ const struct command command_demo = {
     .group = "Look and try",
     .summary = "shows all of it on this machine, and proves that it works",
     .usage = "[--once] [--state DIR]",
-    .about = "Makes keys, starts a server, a publisher and a small HTTPS site with a certificate "
-             "of a throw-away CA, connects to the public address as a device would and fetches a "
-             "page through the tunnel. Each step is printed with what was seen. Then it stays up "
+    .about = "Makes keys, starts a server with its session master, a publisher and a small HTTPS "
+             "site with a certificate of a throw-away CA, connects to the public address as a "
+             "device would and fetches a page through the tunnel. Each step is printed with what "
+             "was seen. Then it stays up "
              "and prints the commands with which you publish something of your own.",
     .example = "  adit demo\n  adit demo --once --state /tmp/adit-demo\n",
     .table = {specs, NULL},

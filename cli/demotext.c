@@ -40,31 +40,47 @@ static char *program_path(void)
     return io_process_program(path, sizeof path) ? demotext_quote(path) : strdup("adit");
 }
 
-void demotext_commands(FILE *out, const struct demofiles *files, const char *name, uint16_t port)
+/* Paths, quoted; from malloc(), each NULL without memory. */
+struct words {
+    char *program;
+    char *store;
+    char *mine;
+    char *ca;
+};
+
+static void print(FILE *out, const struct words *words, const struct demotext *where,
+                  bool mine_is_there)
 {
-    char mine[DEMOFILES_PATH_MAX + 32];
-    snprintf(mine, sizeof mine, "%s/mine.json", files->directory);
-    char *program = program_path();
-    char *key = demotext_quote(files->fernet_key);
-    char *credential = demotext_quote(mine);
-    char *ca = demotext_quote(files->ca);
-    if (program != NULL && key != NULL && credential != NULL && ca != NULL) {
-        fprintf(out,
-                "\nThe server runs on. Publish something of your own through it, here an HTTPS "
-                "service\non 127.0.0.1:8443 as mine.localhost:\n\n"
-                "  %s token mint --fernet-key-file %s --hostname mine.localhost --out %s --force\n"
-                "  %s publish --server 127.0.0.1:%u --credential %s --to 127.0.0.1:8443\n"
-                "  curl --insecure --resolve mine.localhost:%u:127.0.0.1 "
-                "https://mine.localhost:%u/\n\n"
-                "The page of the proof, once more:\n\n"
-                "  curl --cacert %s --resolve %s:%u:127.0.0.1 https://%s:%u/\n\n"
-                "ctrl-C ends it.\n",
-                program, key, credential, program, port, credential, port, port, ca, name, port,
-                name, port);
-    }
-    free(ca);
-    free(credential);
-    free(key);
-    free(program);
+    fprintf(out,
+            "\nAll of it runs on. Publish something of your own through it, here an HTTPS service\n"
+            "on 127.0.0.1:8443 as %s:\n\n",
+            where->mine);
+    if (!mine_is_there)
+        fprintf(out, "  %s host add %s --store %s --out %s --force\n", words->program, where->mine,
+                words->store, words->mine);
+    fprintf(out,
+            "  %s publish --master %s --api-key-file %s --to 127.0.0.1:8443\n"
+            "  curl --insecure --resolve %s:%u:127.0.0.1 https://%s:%u/\n\n"
+            "Look who has a name, and shut one out; its tunnel ends within a second:\n\n"
+            "  %s host list --store %s\n"
+            "  %s host disable %s --store %s\n\n"
+            "The page of the proof, once more:\n\n"
+            "  curl --cacert %s --resolve %s:%u:127.0.0.1 https://%s:%u/\n\n"
+            "ctrl-C ends it.\n",
+            words->program, where->master, words->mine, where->mine, where->port, where->mine,
+            where->port, words->program, words->store, words->program, where->mine, words->store,
+            words->ca, where->name, where->port, where->name, where->port);
+}
+
+void demotext_commands(FILE *out, const struct demofiles *files, const struct demotext *where)
+{
+    struct words words = {program_path(), demotext_quote(files->store), demotext_quote(files->mine),
+                          demotext_quote(files->ca)};
+    if (words.program != NULL && words.store != NULL && words.mine != NULL && words.ca != NULL)
+        print(out, &words, where, files->mine_is_there);
+    free(words.program);
+    free(words.store);
+    free(words.mine);
+    free(words.ca);
     fflush(out);
 }

@@ -1,6 +1,7 @@
 """`adit serve --with-master`: the public server and its session master in one process."""
 import json
 import re
+import shlex
 import signal
 
 import pytest
@@ -170,6 +171,37 @@ def test_what_was_revoked_while_it_was_down_is_known(programs):
                 return False
 
     until(is_refused, "the old token is refused")
+
+
+def test_the_commands_of_the_demo_work_as_they_are_printed(programs):
+    """But for the place of the user's service; and a second time, when the host is known."""
+    state = programs.directory / "demo"
+    service = programs.service(echo)
+    for turn in range(2):
+        demo = programs.adit("demo", "--state", state, name=f"demo {turn}")
+        demo.wait_for("ctrl-C ends it")
+        lines = [shlex.split(line.removeprefix("out|"))[1:] for line in demo.log().split("\n")
+                 if re.match(r"out\|   ?\S*adit ", line)]
+        adding, publish = [line for line in lines if "add" in line], lines[-3]
+        assert len(adding) == 1 - turn
+        for words in adding:
+            programs.run(*words)
+        words = [service.address if word == "127.0.0.1:8443" else word for word in publish]
+        publisher = programs.adit(*words, "--control", "none", name=f"publish {turn}")
+        port = int(publisher.wait_for(r"publishing mine.localhost through 127\.0\.0\.1:(\d+)")[1])
+
+        def is_served():
+            with Wire.dial("127.0.0.1", port) as wire:
+                hello = client_hello("mine.localhost")
+                wire.send(hello)
+                return wire.sock.recv(len(hello)) == hello
+
+        until(is_served, "the user's service is reached")
+        programs.run(*lines[-2])
+        programs.run(*lines[-1])
+        publisher.wait_for("disconnected")
+        programs.run("host", "enable", "mine.localhost", "--store", state / "hosts.db")
+        assert publisher.stop() == 0 and demo.stop() == 0
 
 
 @pytest.mark.parametrize("flags,said", [

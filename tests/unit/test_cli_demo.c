@@ -91,22 +91,42 @@ static void words_are_quoted_where_a_shell_needs_it(void **state)
     }
 }
 
-static void the_commands_name_real_places(void **state)
+static char *commands_of(bool mine_is_there)
 {
-    (void)state;
-    static const struct demofiles files = {
-        .directory = "/a b", .fernet_key = "/a b/fernet.key", .ca = "/a b/ca.pem"};
+    struct demofiles files = {.directory = "/a b",
+                              .store = "/a b/hosts.db",
+                              .mine = "/a b/mine.key",
+                              .ca = "/a b/ca.pem",
+                              .mine_is_there = mine_is_there};
+    struct demotext where = {"demo.localhost", "mine.localhost", "http://127.0.0.1:4712", 4711};
     char *text = NULL;
     size_t len = 0;
     FILE *out = open_memstream(&text, &len);
-    demotext_commands(out, &files, "demo.localhost", 4711);
+    demotext_commands(out, &files, &where);
     fclose(out);
-    assert_non_null(strstr(text, "test_cli_demo token mint --fernet-key-file '/a b/fernet.key' "
-                                 "--hostname mine.localhost --out '/a b/mine.json' --force\n"));
-    assert_non_null(strstr(text, "publish --server 127.0.0.1:4711 --credential '/a b/mine.json' "
-                                 "--to 127.0.0.1:8443\n"));
+    return text;
+}
+
+static void the_commands_name_real_places(void **state)
+{
+    (void)state;
+    char *text = commands_of(false);
+    assert_non_null(strstr(text, "test_cli_demo host add mine.localhost --store '/a b/hosts.db' "
+                                 "--out '/a b/mine.key' --force\n"));
+    assert_non_null(strstr(text, "publish --master http://127.0.0.1:4712 --api-key-file "
+                                 "'/a b/mine.key' --to 127.0.0.1:8443\n"));
+    assert_non_null(strstr(text, "host disable mine.localhost --store '/a b/hosts.db'\n"));
     assert_non_null(strstr(text, "curl --cacert '/a b/ca.pem' --resolve "
                                  "demo.localhost:4711:127.0.0.1 https://demo.localhost:4711/\n"));
+    free(text);
+}
+
+static void a_host_that_was_added_is_not_added_again(void **state)
+{
+    (void)state;
+    char *text = commands_of(true);
+    assert_null(strstr(text, "host add"));
+    assert_non_null(strstr(text, "publish --master"));
     free(text);
 }
 
@@ -117,6 +137,7 @@ int main(void)
         cmocka_unit_test(the_key_is_that_of_the_certificate),
         cmocka_unit_test(words_are_quoted_where_a_shell_needs_it),
         cmocka_unit_test(the_commands_name_real_places),
+        cmocka_unit_test(a_host_that_was_added_is_not_added_again),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
