@@ -115,7 +115,7 @@ def table(found, measures, base, roles, rounds):
                 line += f" {'-':>10}" if used is None else f" {used * scale:10.2f}"
                 line += f" {ratio(used, cpu_per_work(reference, role)):>12}"
             for column in measure.columns:
-                line += f" {statistics.median(f.columns[column] for f in figures):9.0f}"
+                line += f" {statistics.median(f.columns.get(column, 0) for f in figures):9.0f}"
             lines.append(line + f" {sum(f.errors for f in figures):7}")
     return "\n".join(lines)
 
