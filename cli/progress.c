@@ -90,6 +90,8 @@ void progress_summary(const struct send_progress *progress, double elapsed_s, FI
             progress->items == 1 ? "item" : "items",
             progress_bytes(progress->bytes, text, sizeof text), elapsed_s);
     fprintf(out, " (%s/s)", progress_bytes(rate_of(progress, elapsed_s), text, sizeof text));
+    if (progress->zstd && progress->wire_bytes < progress->bytes)
+        fprintf(out, ", packed to %s", progress_bytes(progress->wire_bytes, text, sizeof text));
     if (progress->resumed > 0) {
         fprintf(out, ", %s were there already",
                 progress_bytes(progress->resumed, text, sizeof text));

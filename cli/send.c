@@ -59,6 +59,10 @@ static const struct option_spec specs[] = {
      .kind = OPTION_SWITCH,
      .traits = OPTION_NOT_IN_FILE,
      .help = "The receiver reads each file back and compares a hash (BLAKE2b-256)."},
+    {.name = "compress",
+     .kind = OPTION_SWITCH,
+     .traits = OPTION_NOT_IN_FILE,
+     .help = "Packs what shrinks (zstd). Worth it on a line slower than some 200 MB/s."},
     {.name = "limit-rate",
      .value = "SIZE",
      .kind = OPTION_SIZE,
@@ -142,12 +146,13 @@ static void print_json(const struct sending *sending, const struct send_progress
                        bool fine)
 {
     json_t *summary = json_pack(
-        "{s:b, s:s?, s:s, s:I, s:I, s:I, s:i, s:i, s:i, s:i, s:f}", "ok", (int)fine, "error",
+        "{s:b, s:s?, s:s, s:I, s:I, s:I, s:I, s:i, s:i, s:i, s:i, s:f}", "ok", (int)fine, "error",
         sending->why[0] == '\0' ? NULL : sending->why, "protocol",
         !progress->connected  ? "none"
         : progress->extension ? "adit/1"
                               : "public",
-        "bytes_sent", (json_int_t)progress->bytes, "bytes_resumed", (json_int_t)progress->resumed,
+        "bytes_sent", (json_int_t)progress->bytes, "bytes_on_wire",
+        (json_int_t)progress->wire_bytes, "bytes_resumed", (json_int_t)progress->resumed,
         "bytes_skipped", (json_int_t)progress->skipped, "items_kept", (int)progress->items,
         "items_skipped", (int)progress->items_skipped, "left_out", (int)progress->left_out,
         "not_sent", (int)progress->failures, "seconds", elapsed_s(sending));
@@ -281,6 +286,7 @@ static int run(const struct command *command, struct options *options)
                   : options_switched_on(options, "skip-existing") ? SODIUMTCP_SKIP
                                                                   : SODIUMTCP_RESUME,
         .verify = options_switched_on(options, "verify"),
+        .compress = options_switched_on(options, "compress"),
         .public_only = options_switched_on(options, "public"),
         .rate_bytes_per_s = options_number(options, "limit-rate"),
         .connect_ms = CONNECT_MS,

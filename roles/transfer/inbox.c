@@ -1,6 +1,7 @@
 #include "roles/transfer/inbox.h"
 
 #include "base/encode.h"
+#include "roles/transfer/zstd.h"
 
 #include <sodium.h>
 #include <stdio.h>
@@ -31,10 +32,13 @@ struct inbox {
     struct announced ring[SODIUMTCP_ASKED_MAX];
     /* The item that was started: */
     struct announced *open;
+    uint32_t number;
     struct io_file *file;
     bool keep_whole; /* it was there already: nothing is written */
     uint64_t position;
     uint8_t *scratch;
+    struct zstd_unpacker *unpacker; /* made for the first frame */
+    uint8_t *unpacked;
 };
 
 /* ---- Steps ---- */
@@ -286,6 +290,7 @@ static bool start(struct inbox *inbox, struct inbox_step *step, struct inbox_fai
     char part[PATH_ROOM];
     int error = 0;
     inbox->open = announced;
+    inbox->number = step->number;
     inbox->position = step->length;
     inbox->keep_whole = announced->whole && step->length > 0;
     if (inbox->keep_whole || inbox->pipe != NULL)
@@ -297,18 +302,36 @@ static bool start(struct inbox *inbox, struct inbox_step *step, struct inbox_fai
     return error == 0 || io_failed(failure, step->number, announced->path, error);
 }
 
-static bool write_bytes(struct inbox *inbox, const struct inbox_step *step,
+static bool write_plain(struct inbox *inbox, const uint8_t *bytes, size_t len,
                         struct inbox_failure *failure)
 {
     int error;
     if (inbox->pipe != NULL)
-        error = io_file_write_next(inbox->pipe, step->bytes, step->len);
+        error = io_file_write_next(inbox->pipe, bytes, len);
     else if (inbox->file == NULL)
         error = IO_E_OTHER; /* the engine lets no byte behind a whole file */
     else
-        error = io_file_write_at(inbox->file, step->bytes, step->len, inbox->position);
-    inbox->position += step->len;
-    return error == 0 || io_failed(failure, step->number, inbox->open->path, error);
+        error = io_file_write_at(inbox->file, bytes, len, inbox->position);
+    inbox->position += len;
+    return error == 0 || io_failed(failure, inbox->number, inbox->open->path, error);
+}
+
+/* The engine has seen to it that plain_len is no more than what was granted and is left. */
+static bool write_packed(struct inbox *inbox, const struct inbox_step *step,
+                         struct inbox_failure *failure)
+{
+    const char *path = inbox->open->path;
+    if (inbox->unpacker == NULL)
+        inbox->unpacker = zstd_unpacker_new();
+    if (inbox->unpacked == NULL)
+        inbox->unpacked = malloc(SODIUMTCP_ZSTD_PLAIN_MAX);
+    if (inbox->unpacker == NULL || inbox->unpacked == NULL)
+        return io_failed(failure, inbox->number, path, IO_E_NO_MEMORY);
+    if (zstd_unpack(inbox->unpacker, step->bytes, step->len, inbox->unpacked, step->plain_len))
+        return write_plain(inbox, inbox->unpacked, step->plain_len, failure);
+    failure->breach = true;
+    return fail(failure, inbox->number, SODIUMTCP_CODE_OTHER, path,
+                "a zstd frame that is not what was said of it");
 }
 
 /* The finished part, to stable storage and to its place. */
@@ -385,7 +408,8 @@ bool inbox_do(struct inbox *inbox, struct inbox_step *step, struct inbox_failure
     case INBOX_START:
         return start(inbox, step, failure);
     case INBOX_WRITE:
-        return write_bytes(inbox, step, failure);
+        return step->plain_len > 0 ? write_packed(inbox, step, failure)
+                                   : write_plain(inbox, step->bytes, step->len, failure);
     case INBOX_END:
         return end(inbox, step, failure);
     }
@@ -416,5 +440,7 @@ void inbox_free(struct inbox *inbox)
     io_file_close(inbox->file);
     io_dir_close(inbox->directory);
     free(inbox->scratch);
+    zstd_unpacker_free(inbox->unpacker);
+    free(inbox->unpacked);
     free(inbox);
 }

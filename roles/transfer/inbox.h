@@ -37,6 +37,7 @@ struct inbox_step {
     uint8_t *bytes;
     size_t len;
     size_t room;
+    size_t plain_len; /* bytes are a zstd frame of so many; 0 = they are plain */
 };
 
 /* NULL without memory. item may be NULL; its name is copied. bytes come with inbox_step_room(). */
@@ -59,6 +60,7 @@ void inbox_free(struct inbox *inbox); /* may block; parts stay */
 struct inbox_failure {
     uint32_t number;
     enum sodiumtcp_code code;
+    bool breach;               /* of the protocol: nothing is answered */
     char text[INBOX_TEXT_MAX]; /* hostile names in it are escaped */
 };
 

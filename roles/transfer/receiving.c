@@ -89,7 +89,7 @@ static struct inbox_step *chunk(struct receiving *receiving, size_t least)
 static uint8_t *on_lend(void *arg, size_t *room)
 {
     struct receiving *receiving = arg;
-    if (receiving->item_left == 0 || receiving->failed)
+    if (receiving->item_left == 0 || receiving->packed || receiving->failed)
         return NULL;
     size_t least = receiving->item_left < SODIUMTCP_BLOCK_MAX ? (size_t)receiving->item_left
                                                               : SODIUMTCP_BLOCK_MAX;
@@ -109,7 +109,7 @@ static void stop(struct receiving *receiving, const struct inbox_failure *failur
     drop_steps(&receiving->waiting);
     text_escape(receiving->user, strlen(receiving->user), name, sizeof(name));
     log_event(receive->loop, LOG_ERROR, "stopped", "\"%s\" cannot go on: %s", name, failure->text);
-    if (receiving->extension) {
+    if (receiving->extension && !failure->breach) {
         long n = sodiumtcp_stop(receiving->wire.session, failure->number, failure->code,
                                 failure->text, receiving->wire.out);
         if (wire_send(&receiving->wire, n))
@@ -119,10 +119,39 @@ static void stop(struct receiving *receiving, const struct inbox_failure *failur
     wire_fail(&receiving->wire, "it could not be kept");
 }
 
+/* A chunk that is full: a frame as it came. */
+static void keep_packed(struct receiving *receiving, const struct sodiumtcp_event *event)
+{
+    struct inbox_step *step = inbox_step_new(INBOX_WRITE, 0, NULL);
+    if (step != NULL) {
+        step->bytes = malloc(event->len);
+        step->len = step->room = event->len;
+        step->plain_len = event->plain_len;
+    }
+    if (step != NULL && step->bytes == NULL) {
+        inbox_step_free(step);
+        step = NULL;
+    }
+    if (step != NULL)
+        memcpy(step->bytes, event->data, event->len);
+    push(receiving, step);
+}
+
+static void keep_plain(struct receiving *receiving, const struct sodiumtcp_event *event)
+{
+    struct inbox_step *step = chunk(receiving, event->len);
+    if (step == NULL)
+        return;
+    if (event->data != step->bytes + step->len)
+        memcpy(step->bytes + step->len, event->data, event->len);
+    step->len += event->len;
+}
+
 static void on_data(struct receiving *receiving, const struct sodiumtcp_event *event)
 {
-    struct inbox_step *step = event->len == 0 ? NULL : chunk(receiving, event->len);
-    receiving->received += event->len;
+    size_t len = event->plain_len > 0 ? event->plain_len : event->len;
+    receiving->received += len;
+    receiving->packed = event->plain_len > 0;
     if (receiving->size_max > 0 && receiving->received > receiving->size_max) {
         struct inbox_failure failure = {.number = SODIUMTCP_NO_ITEM, .code = SODIUMTCP_CODE_QUOTA};
         snprintf(failure.text, sizeof(failure.text), "more than the %llu bytes that are allowed",
@@ -130,17 +159,14 @@ static void on_data(struct receiving *receiving, const struct sodiumtcp_event *e
         stop(receiving, &failure);
         return;
     }
-    if (event->len == 0) {
+    if (len == 0)
         sodiumtcp_written(receiving->wire.session, 0);
-        return;
-    }
-    if (step == NULL)
-        return;
-    if (event->data != step->bytes + step->len)
-        memcpy(step->bytes + step->len, event->data, event->len);
-    step->len += event->len;
+    else if (receiving->packed)
+        keep_packed(receiving, event);
+    else
+        keep_plain(receiving, event);
     if (receiving->item_left != UINT64_MAX)
-        receiving->item_left -= event->len;
+        receiving->item_left -= len;
 }
 
 /* ---- Answers ---- */
@@ -185,6 +211,12 @@ static void begun(struct receiving *receiving, const struct inbox_step *step)
     }
 }
 
+/* Bytes that a step gives the file. */
+static size_t plain_len(const struct inbox_step *step)
+{
+    return step->plain_len > 0 ? step->plain_len : step->len;
+}
+
 static void step_done(struct receiving *receiving, struct inbox_step *step)
 {
     switch (step->type) {
@@ -194,8 +226,8 @@ static void step_done(struct receiving *receiving, struct inbox_step *step)
     case INBOX_START:
         break;
     case INBOX_WRITE:
-        sodiumtcp_written(receiving->wire.session, step->len);
-        receiving->receive->counter_bytes += step->len;
+        sodiumtcp_written(receiving->wire.session, plain_len(step));
+        receiving->receive->counter_bytes += plain_len(step);
         break;
     case INBOX_END:
         if (receiving->extension)
@@ -265,7 +297,7 @@ static void run_steps(struct receiving *receiving)
         if (step->type == INBOX_WRITE && step->len == 0 && step->next == NULL)
             break;
         last = step;
-        bytes += step->len;
+        bytes += plain_len(step);
         if (++count >= INBOX_BATCH_STEPS || bytes >= INBOX_BATCH_BYTES)
             break;
     }
@@ -554,10 +586,11 @@ void receiving_start(struct receive *receive, struct io_stream *stream)
 {
     struct receiving *receiving = calloc(1, sizeof(*receiving));
     struct sodiumtcp_session *session = NULL;
-    const struct sodiumtcp_options options = {.window = receive->config.window,
-                                              .public_only = receive->config.public_only};
-    if (receiving == NULL || sodiumtcp_server_new(receive->context.engine, &receive->config.pair, &options,
-                                                  io_now_ms(receive->loop), &session) != 0) {
+    const struct sodiumtcp_options options = {
+        .window = receive->config.window, .public_only = receive->config.public_only, .zstd = true};
+    if (receiving == NULL ||
+        sodiumtcp_server_new(receive->context.engine, &receive->config.pair, &options,
+                             io_now_ms(receive->loop), &session) != 0) {
         free(receiving);
         io_abort(stream);
         return;

@@ -68,6 +68,7 @@ struct receiving {
     bool failed;
     uint64_t sizes[SODIUMTCP_ASKED_MAX]; /* of what was announced, by number */
     uint64_t item_left; /* bytes that the open item may still bring; sizes its chunks */
+    bool packed;        /* the last block was: the next one is not lent a chunk */
     uint8_t *spare[RECEIVING_SPARE_MAX];
     size_t spares;
     /* Items, by number: what is to be acknowledged. */

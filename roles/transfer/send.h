@@ -21,6 +21,7 @@ struct send_config {
     const char *stream_name; /* of "-"; NULL = the receiver knows */
     enum sodiumtcp_exists exists;
     bool verify;
+    bool compress; /* where the receiver can unpack it and it shrinks */
     bool public_only;
     uint64_t rate_bytes_per_s; /* 0 = as fast as it goes */
     uint32_t connect_ms;
@@ -29,12 +30,14 @@ struct send_config {
 struct send_progress {
     bool extension;
     bool connected;
+    bool zstd;
     bool total_known;
-    uint64_t bytes;   /* sent */
-    uint64_t resumed; /* that were there already */
-    uint64_t skipped; /* bytes of items that were left as they are over there */
-    uint64_t total;   /* of all items; as far as known */
-    uint32_t items;   /* kept over there */
+    uint64_t bytes;      /* sent */
+    uint64_t wire_bytes; /* what they took on the wire */
+    uint64_t resumed;    /* that were there already */
+    uint64_t skipped;    /* bytes of items that were left as they are over there */
+    uint64_t total;      /* of all items; as far as known */
+    uint32_t items;      /* kept over there */
     uint32_t items_skipped;
     uint32_t left_out; /* here: links, devices */
     uint32_t failures; /* of single items */

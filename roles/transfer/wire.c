@@ -54,6 +54,11 @@ bool wire_has_room(const struct wire *wire)
     return !wire->over && io_queued(wire->stream) < WIRE_QUEUE_MAX;
 }
 
+bool wire_has_drained(const struct wire *wire)
+{
+    return !wire->over && io_queued(wire->stream) == 0;
+}
+
 bool wire_send(struct wire *wire, long n)
 {
     if (wire->over)

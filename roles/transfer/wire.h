@@ -77,6 +77,12 @@ bool wire_send(struct wire *wire, long n);
 /* True while more may be sealed. */
 bool wire_has_room(const struct wire *wire);
 
+/*
+ * True while bulk may be sealed: nothing of it waits here, so that what the socket does not take
+ * is at most one PDU, which is copied.
+ */
+bool wire_has_drained(const struct wire *wire);
+
 /* Ends it without a word: `ended` follows with why. */
 void wire_fail(struct wire *wire, const char *why);
 
