@@ -10,7 +10,8 @@ struct attempt {
 };
 
 struct io_dial {
-    struct io_loop *loop;
+    io_dial_connect_fn *connect;
+    void *connect_arg;
     void (*done)(void *arg, int error, struct io_stream *stream);
     void *arg;
     struct io_lookup *lookup;
@@ -90,7 +91,8 @@ static void try_next(struct io_dial *dial)
     while (dial->tried < dial->count) {
         struct attempt *attempt = &dial->attempts[dial->tried++];
         int error;
-        attempt->stream = io_connect(dial->loop, &attempt->addr, &handler, attempt, &error);
+        attempt->stream =
+            dial->connect(dial->connect_arg, &attempt->addr, &handler, attempt, &error);
         if (attempt->stream != NULL) {
             dial->running++;
             if (dial->tried < dial->count)
@@ -143,13 +145,15 @@ static void looked_up(void *arg, int error, const struct addr *addrs, size_t cou
     try_next(dial);
 }
 
-struct io_dial *io_dial(struct io_loop *loop, const char *host, uint16_t port, uint32_t timeout_ms,
-                        void (*done)(void *arg, int error, struct io_stream *stream), void *arg)
+struct io_dial *io_dial_by(struct io_loop *loop, io_dial_connect_fn *connect, void *connect_arg,
+                           const char *host, uint16_t port, uint32_t timeout_ms,
+                           void (*done)(void *arg, int error, struct io_stream *stream), void *arg)
 {
     struct io_dial *dial = calloc(1, sizeof(*dial));
     if (dial == NULL)
         return NULL;
-    dial->loop = loop;
+    dial->connect = connect;
+    dial->connect_arg = connect_arg;
     dial->done = done;
     dial->arg = arg;
     io_timer_init(&dial->deadline, loop, expired, dial);
@@ -161,4 +165,17 @@ struct io_dial *io_dial(struct io_loop *loop, const char *host, uint16_t port, u
     }
     io_timer_set_in(&dial->deadline, timeout_ms);
     return dial;
+}
+
+static struct io_stream *connect_plainly(void *loop, const struct addr *to,
+                                         const struct io_stream_handler *to_handler, void *arg,
+                                         int *error)
+{
+    return io_connect(loop, to, to_handler, arg, error);
+}
+
+struct io_dial *io_dial(struct io_loop *loop, const char *host, uint16_t port, uint32_t timeout_ms,
+                        void (*done)(void *arg, int error, struct io_stream *stream), void *arg)
+{
+    return io_dial_by(loop, connect_plainly, loop, host, port, timeout_ms, done, arg);
 }

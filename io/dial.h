@@ -24,6 +24,14 @@ struct io_dial;
 struct io_dial *io_dial(struct io_loop *loop, const char *host, uint16_t port, uint32_t timeout_ms,
                         void (*done)(void *arg, int error, struct io_stream *stream), void *arg);
 
+/* The same with streams that connect(connect_arg, …) begins instead of io_connect(). */
+typedef struct io_stream *io_dial_connect_fn(void *connect_arg, const struct addr *to,
+                                             const struct io_stream_handler *handler, void *arg,
+                                             int *error);
+struct io_dial *io_dial_by(struct io_loop *loop, io_dial_connect_fn *connect, void *connect_arg,
+                           const char *host, uint16_t port, uint32_t timeout_ms,
+                           void (*done)(void *arg, int error, struct io_stream *stream), void *arg);
+
 /* Forgets a dial that has not answered. */
 void io_dial_cancel(struct io_dial *dial);
 

@@ -194,6 +194,16 @@ ADIT_PUBLIC struct quicktun_session *quicktun_session_new(struct quicktun_contex
                                                           const struct quicktun_options *options,
                                                           uint64_t now_ms);
 
+/*
+ * For an end that several peers connect to: in the event of their Start, and before the next call,
+ * replaces what the session wants by what is wanted of the peer that announced this key. mode,
+ * peer_key and known stay; what came before the key was proven counts no more where proof is
+ * required now. Returns 0, or QUICKTUN_E_POLICY when quicktun_options_check() says so, and then
+ * nothing has changed.
+ */
+ADIT_PUBLIC ADIT_MUST_USE int quicktun_session_adjust(struct quicktun_session *session,
+                                                      const struct quicktun_options *options);
+
 /* Wipes its secrets; its nonce input and salt are live no more. NULL is allowed. */
 ADIT_PUBLIC void quicktun_session_free(struct quicktun_session *session);
 

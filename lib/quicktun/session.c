@@ -32,6 +32,16 @@ struct quicktun_session *quicktun_session_new(struct quicktun_context *context,
                : NULL;
 }
 
+static void take_options(struct quicktun_session *session, const struct quicktun_options *options)
+{
+    session->options = *options;
+    session->proof = options->peer_key || !options->weak_unproven_peer;
+    if (session->options.update_after_ms == 0)
+        session->options.update_after_ms = QUICKTUN_UPDATE_AFTER_MS;
+    if (session->options.update_after_bytes == 0)
+        session->options.update_after_bytes = QUICKTUN_UPDATE_AFTER_BYTES;
+}
+
 struct quicktun_session *quicktun_session_create(struct quicktun_context *context,
                                                  const struct quicktun_options *options,
                                                  uint64_t now_ms)
@@ -40,16 +50,11 @@ struct quicktun_session *quicktun_session_create(struct quicktun_context *contex
     if (!session)
         return NULL;
     session->context = context;
-    session->options = *options;
+    take_options(session, options);
     if (options->peer_key) {
         memcpy(session->configured, options->peer_key, sizeof session->configured);
         session->options.peer_key = session->configured;
     }
-    session->proof = options->peer_key || !options->weak_unproven_peer;
-    if (session->options.update_after_ms == 0)
-        session->options.update_after_ms = QUICKTUN_UPDATE_AFTER_MS;
-    if (session->options.update_after_bytes == 0)
-        session->options.update_after_bytes = QUICKTUN_UPDATE_AFTER_BYTES;
     quicktun_direction_init(&session->out);
     quicktun_direction_init(&session->in);
     session->credit = (struct quicktun_credit){QUICKTUN_COMMANDS_BURST, now_ms};
@@ -59,6 +64,27 @@ struct quicktun_session *quicktun_session_create(struct quicktun_context *contex
         return NULL;
     }
     return session;
+}
+
+int quicktun_session_adjust(struct quicktun_session *session,
+                            const struct quicktun_options *options)
+{
+    const struct quicktun_options former = session->options;
+    if (quicktun_options_check(session->context, options, NULL) != QUICKTUN_OK)
+        return QUICKTUN_E_POLICY;
+    take_options(session, options);
+    session->options.mode = former.mode;
+    session->options.peer_key = former.peer_key;
+    session->options.known = former.known;
+    session->options.known_arg = former.known_arg;
+    /* The salt of a request that is out belongs to its password. */
+    if (quicktun_pending_has(session, QUICKTUN_CODE_ASK_PASSWORD) || session->password_right)
+        session->options.ask = former.ask;
+    if (session->proof && !session->proven) {
+        session->zero_received = false;
+        session->was_up = false;
+    }
+    return QUICKTUN_OK;
 }
 
 static void wipe(struct quicktun_session *session)

@@ -1,0 +1,284 @@
+/* Packets between ends of a VPN: where they go, which are dropped, who holds whom up. */
+#include "vpn_ends.h"
+
+#include "lib/packet/checksum.h"
+#include "lib/packet/tcp.h"
+
+static struct ends ends;
+static uint8_t packet[IO_DEVICE_PACKET_MAX];
+
+static int teardown(void **state)
+{
+    (void)state;
+    ends_close(&ends);
+    return 0;
+}
+
+static int two(void **state)
+{
+    (void)state;
+    ends_open(&ends, 2);
+    return 0;
+}
+
+static int three(void **state)
+{
+    (void)state;
+    ends_open(&ends, 3);
+    return 0;
+}
+
+static void connect_all(void)
+{
+    ends_start_all(&ends);
+    for (size_t i = 1; i < ends.count; i++)
+        assert_true(ends_connected(&ends, 0, i));
+}
+
+static void packets_pass_both_ways(void **state)
+{
+    (void)state;
+    connect_all();
+    size_t len = ends_packet(packet, 2, 1, 100, 'a');
+    ends_send(&ends, 1, packet, len);
+    ends_expect(&ends, 0, packet, len);
+    len = ends_packet(packet, 1, 2, 1400, 'b');
+    ends_send(&ends, 0, packet, len);
+    ends_expect(&ends, 1, packet, len);
+    assert_int_equal(ends_number(&ends, 0, "peers.0.packets_sent"), 1);
+    assert_int_equal(ends_number(&ends, 0, "peers.0.packets_received"), 1);
+    assert_int_equal(ends_number(&ends, 0, "peers.0.bytes_received"), 128);
+}
+
+static void many_small_packets_keep_their_order(void **state)
+{
+    (void)state;
+    connect_all();
+    for (unsigned i = 0; i < 200; i++) {
+        size_t len = ends_packet(packet, 2, 1, 10 + i * 7, (uint8_t)i);
+        ends_send(&ends, 1, packet, len);
+    }
+    for (unsigned i = 0; i < 200; i++) {
+        size_t len = ends_packet(packet, 2, 1, 10 + i * 7, (uint8_t)i);
+        ends_expect(&ends, 0, packet, len);
+    }
+}
+
+static void the_longest_prefix_picks_the_peer(void **state)
+{
+    (void)state;
+    connect_all();
+    size_t len = ends_packet(packet, 1, 3, 50, 'c');
+    ends_send(&ends, 0, packet, len);
+    ends_expect(&ends, 2, packet, len);
+    ends_expect_nothing(&ends, 1);
+}
+
+static void a_packet_for_nobody_is_dropped(void **state)
+{
+    (void)state;
+    connect_all();
+    size_t len = ends_packet(packet, 1, 77, 50, 'c');
+    ends_send(&ends, 0, packet, len);
+    ends_expect_nothing(&ends, 1);
+    assert_int_equal(ends_number(&ends, 0, "counters.drops.no_peer"), 1);
+}
+
+static void a_source_that_is_another_peers_is_dropped(void **state)
+{
+    (void)state;
+    connect_all();
+    size_t len = ends_packet(packet, 3, 1, 50, 'd');
+    ends_send(&ends, 1, packet, len);
+    ends_expect_nothing(&ends, 0);
+    assert_int_equal(ends_number(&ends, 0, "peers.0.drops.source"), 1);
+}
+
+static void what_is_no_packet_is_dropped(void **state)
+{
+    (void)state;
+    connect_all();
+    memset(packet, 0x4f, 60);
+    ends_send(&ends, 1, packet, 60);
+    ends_expect_nothing(&ends, 0);
+    assert_int_equal(ends_number(&ends, 1, "counters.drops.malformed"), 1);
+}
+
+static void packets_for_a_peer_that_is_away_are_dropped(void **state)
+{
+    (void)state;
+    connect_all();
+    ends_stop(&ends, 2);
+    ends_run_ms(&ends, 1000);
+    size_t len = ends_packet(packet, 1, 3, 50, 'e');
+    ends_send(&ends, 0, packet, len);
+    ends_run_ms(&ends, 100);
+    assert_int_equal(ends_number(&ends, 0, "peers.1.drops.no_tunnel"), 1);
+}
+
+/* ---- Segments ---- */
+
+enum { SEGMENT = 1000, SEGMENTS = 20 };
+
+/* A large TCP segment as a device gives it: to be cut, its checksum unfinished. */
+static size_t large_segment(uint8_t *out, unsigned from, unsigned to, struct offload *offload)
+{
+    size_t payload_len = SEGMENT * SEGMENTS;
+    size_t len = PACKET_IPV4_LEN + PACKET_TCP_LEN + payload_len;
+    struct packet parsed;
+    ends_packet(out, from, to, len - PACKET_IPV4_LEN - PACKET_UDP_LEN, 0);
+    out[9] = PACKET_PROTOCOL_TCP;
+    out[6] = 0x40;
+    packet_checksum_ipv4(out, PACKET_IPV4_LEN);
+    memset(out + PACKET_IPV4_LEN, 0, PACKET_TCP_LEN);
+    out[PACKET_IPV4_LEN + 1] = 7;
+    out[PACKET_IPV4_LEN + 3] = 8;
+    out[PACKET_IPV4_LEN + 12] = 0x50;
+    out[PACKET_IPV4_LEN + TCP_FLAGS_AT] = TCP_ACK;
+    for (size_t i = 0; i < payload_len; i++)
+        out[PACKET_IPV4_LEN + PACKET_TCP_LEN + i] = (uint8_t)(i / 3);
+    assert_true(packet_parse(&parsed, PACKET_IP, out, len));
+    *offload = packet_checksum_leave(&parsed, out + PACKET_IPV4_LEN, len - PACKET_IPV4_LEN);
+    offload->cut = OFFLOAD_TCP4;
+    offload->segment = SEGMENT;
+    offload->header_len = PACKET_IPV4_LEN + PACKET_TCP_LEN;
+    return len;
+}
+
+/* Sends one, and says in how many packets it went. The other device gets it whole either way. */
+static json_int_t send_large_segment(void)
+{
+    struct offload offload;
+    struct offload got;
+    static uint8_t arrived[IO_DEVICE_PACKET_MAX];
+    size_t len = large_segment(packet, 2, 1, &offload);
+    assert_true(sim_device_send(ends_device(&ends, 1), packet, len, &offload));
+    ends_run_ms(&ends, 500);
+    struct io_device *device = ends_device(&ends, 0);
+    assert_int_equal(sim_device_receive(device, arrived, sizeof arrived, &got), len);
+    assert_int_equal(got.cut, OFFLOAD_TCP4);
+    assert_int_equal(got.segment, SEGMENT);
+    assert_memory_equal(arrived, packet, len);
+    assert_int_equal(sim_device_receive(device, arrived, sizeof arrived, &got), 0);
+    return ends_number(&ends, 1, "peers.0.packets_sent");
+}
+
+static void a_large_segment_passes_whole(void **state)
+{
+    (void)state;
+    connect_all();
+    assert_int_equal(send_large_segment(), 1);
+}
+
+static void for_another_kind_of_end_it_is_cut_and_here_joined_again(void **state)
+{
+    (void)state;
+    ends.all[1].peers[0].options.segmented = false;
+    connect_all();
+    assert_int_equal(send_large_segment(), SEGMENTS);
+}
+
+/* ---- A slow peer ---- */
+
+static void a_full_peer_holds_nobody_up(void **state)
+{
+    (void)state;
+    connect_all();
+    sim_host_stall(ends.all[2].host, 5 * END_SECOND_US);
+    for (unsigned i = 0; i < 3000; i++) {
+        size_t len = ends_packet(packet, 1, 3, 1400, (uint8_t)i);
+        ends_send(&ends, 0, packet, len);
+        if (i % 10 == 0)
+            ends_run_ms(&ends, 1);
+    }
+    size_t len = ends_packet(packet, 1, 2, 60, 'f');
+    ends_send(&ends, 0, packet, len);
+    ends_expect(&ends, 1, packet, len);
+    assert_true(ends_number(&ends, 0, "peers.1.drops.full") > 1000);
+    assert_true(ends_number(&ends, 0, "peers.1.queued") <= 256 * 1024 + 64 * 1024);
+    assert_int_equal(ends_number(&ends, 0, "peers.0.drops.full"), 0);
+}
+
+static void what_waits_too_long_fills_the_queue(void **state)
+{
+    (void)state;
+    connect_all();
+    sim_host_stall(ends.all[1].host, 5 * END_SECOND_US);
+    /* More than the kernels between them hold, less than the bound in bytes. */
+    for (unsigned i = 0; i < 110; i++) {
+        size_t len = ends_packet(packet, 1, 2, 1400, (uint8_t)i);
+        ends_send(&ends, 0, packet, len);
+    }
+    ends_run_ms(&ends, 100);
+    assert_int_equal(ends_number(&ends, 0, "peers.0.drops.full"), 0);
+    assert_true(ends_number(&ends, 0, "peers.0.queued") > 0);
+    ends_send(&ends, 0, packet, ends_packet(packet, 1, 2, 1400, 'z'));
+    ends_run_ms(&ends, 10);
+    assert_int_equal(ends_number(&ends, 0, "peers.0.drops.full"), 1);
+}
+
+/* ---- Ethernet ---- */
+
+static int three_ethernet(void **state)
+{
+    three(state);
+    for (size_t i = 0; i < 3; i++) {
+        ends.all[i].config.kind = IO_DEVICE_ETHERNET;
+        for (size_t j = 0; j < ends.all[i].config.peer_count; j++)
+            ends.all[i].peers[j].allowed_count = 0;
+    }
+    return 0;
+}
+
+static size_t frame(uint8_t *out, uint8_t to, uint8_t from, uint8_t fill)
+{
+    memset(out, fill, 100);
+    memcpy(out, (uint8_t[]){2, 0, 0, 0, 0, to}, 6);
+    memcpy(out + 6, (uint8_t[]){2, 0, 0, 0, 0, from}, 6);
+    if (to == 0xff)
+        memset(out, 0xff, 6);
+    out[12] = 0x88;
+    out[13] = 0xb5;
+    return 100;
+}
+
+static void a_switch_learns_where_stations_are(void **state)
+{
+    (void)state;
+    connect_all();
+    size_t len = frame(packet, 0xff, 11, 1);
+    ends_send(&ends, 1, packet, len);
+    ends_expect(&ends, 0, packet, len);
+    ends_expect(&ends, 2, packet, len);
+    len = frame(packet, 11, 12, 2);
+    ends_send(&ends, 2, packet, len);
+    ends_expect(&ends, 1, packet, len);
+    ends_expect_nothing(&ends, 0);
+    len = frame(packet, 12, 10, 3);
+    ends_send(&ends, 0, packet, len);
+    ends_expect(&ends, 2, packet, len);
+    ends_expect_nothing(&ends, 1);
+    assert_int_equal(ends_number(&ends, 0, "peers.0.stations"), 1);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(packets_pass_both_ways, two, teardown),
+        cmocka_unit_test_setup_teardown(many_small_packets_keep_their_order, two, teardown),
+        cmocka_unit_test_setup_teardown(the_longest_prefix_picks_the_peer, three, teardown),
+        cmocka_unit_test_setup_teardown(a_packet_for_nobody_is_dropped, two, teardown),
+        cmocka_unit_test_setup_teardown(a_source_that_is_another_peers_is_dropped, three, teardown),
+        cmocka_unit_test_setup_teardown(what_is_no_packet_is_dropped, two, teardown),
+        cmocka_unit_test_setup_teardown(packets_for_a_peer_that_is_away_are_dropped, three,
+                                        teardown),
+        cmocka_unit_test_setup_teardown(a_large_segment_passes_whole, two, teardown),
+        cmocka_unit_test_setup_teardown(for_another_kind_of_end_it_is_cut_and_here_joined_again,
+                                        two, teardown),
+        cmocka_unit_test_setup_teardown(a_full_peer_holds_nobody_up, three, teardown),
+        cmocka_unit_test_setup_teardown(what_waits_too_long_fills_the_queue, two, teardown),
+        cmocka_unit_test_setup_teardown(a_switch_learns_where_stations_are, three_ethernet,
+                                        teardown),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
