@@ -49,14 +49,9 @@ err:
     return NULL;
 }
 
-struct io_stream *io_connect(struct io_loop *loop, const struct addr *to,
-                             const struct io_stream_handler *handler, void *arg, int *error)
+struct io_stream *stream_connect(struct io_loop *loop, int fd, const struct addr *to,
+                                 const struct io_stream_handler *handler, void *arg, int *error)
 {
-    int fd = socket_tcp(to);
-    if (fd < 0) {
-        *error = kernel_error(errno);
-        return NULL;
-    }
     struct sockaddr_storage name;
     socklen_t len = socket_addr_write(to, &name);
     if (connect(fd, (const struct sockaddr *)&name, len) != 0 && errno != EINPROGRESS) {
@@ -71,6 +66,16 @@ struct io_stream *io_connect(struct io_loop *loop, const struct addr *to,
     stream->peer = *to;
     io_stream_set_handler(stream, handler, arg);
     return stream;
+}
+
+struct io_stream *io_connect(struct io_loop *loop, const struct addr *to,
+                             const struct io_stream_handler *handler, void *arg, int *error)
+{
+    int fd = socket_tcp(to);
+    if (fd >= 0)
+        return stream_connect(loop, fd, to, handler, arg, error);
+    *error = kernel_error(errno);
+    return NULL;
 }
 
 /* The kernel's queue between them is what makes a slow end slow the other one down. */

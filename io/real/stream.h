@@ -41,6 +41,10 @@ struct io_stream {
  */
 struct io_stream *stream_new(struct io_loop *loop, int fd, bool tcp, bool connecting, int *error);
 
+/* io_connect() on a TCP socket, which it owns from then on, also when this fails. */
+struct io_stream *stream_connect(struct io_loop *loop, int fd, const struct addr *to,
+                                 const struct io_stream_handler *handler, void *arg, int *error);
+
 /* Puts a stream over a descriptor on a loop. Returns 0 or an error. */
 int stream_watch(struct io_stream *stream, struct io_loop *loop, int fd);
 

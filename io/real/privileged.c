@@ -1,0 +1,303 @@
+#include "io/real/privileged.h"
+
+#include "io/real/capability.h"
+#include "io/real/hook.h"
+#include "io/real/kernel_error.h"
+#include "io/real/netsetup.h"
+#include "io/real/socket.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sys/time.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+/* Descriptors of the helper process: no other one is left open in it. */
+enum { FD_WORK = 3, FD_ASK = 4, FD_REST = 5 };
+
+enum { ASKS_MAX = 4 }; /* that can wait when the process ends that asks one at a time */
+
+struct helper {
+    struct netsetup setup;
+    struct hook hook;
+    bool reporting; /* `report` waits to be sent; meanwhile nothing is read from `work` */
+    struct privileged_report report;
+    bool ended;
+    bool closed; /* PRIVILEGED_CLOSE came */
+};
+
+/* ---- Reports ---- */
+
+static void report(struct helper *helper, struct privileged_report report)
+{
+    helper->report = report;
+    helper->reporting = true;
+}
+
+static void send_report(struct helper *helper)
+{
+    ssize_t sent =
+        send(FD_WORK, &helper->report, sizeof(helper->report), MSG_DONTWAIT | MSG_NOSIGNAL);
+    if (sent < 0 && (errno == EAGAIN || errno == EINTR))
+        return;
+    helper->reporting = false;
+    helper->ended = sent != sizeof(helper->report);
+}
+
+/* ---- Work ---- */
+
+static int do_work(struct helper *helper, const struct privileged_work *work)
+{
+    bool on = (work->flags & PRIVILEGED_ON) != 0;
+    struct adit_ip ip = {.family = work->family};
+    memcpy(ip.bytes, work->ip, work->family == 4 ? 4 : 16);
+    struct io_device_address address = {.ip = ip, .prefix_len = work->prefix_len};
+    struct cidr to = {.ip = ip, .prefix_len = work->prefix_len};
+    switch (work->what) {
+    case PRIVILEGED_ADDRESS:
+        return netsetup_address(&helper->setup, &address, on);
+    case PRIVILEGED_ROUTE:
+        return netsetup_route(&helper->setup, &to, on);
+    case PRIVILEGED_EVERYTHING:
+        return netsetup_everything(&helper->setup, work->family, on,
+                                   (work->flags & PRIVILEGED_BLOCK) != 0);
+    default:
+        netsetup_settle(&helper->setup);
+        return 0;
+    }
+}
+
+static bool work_is_sound(const struct privileged_work *work, size_t len)
+{
+    return len == sizeof(*work) && work->what >= PRIVILEGED_ADDRESS &&
+           work->what <= PRIVILEGED_SETTLE &&
+           (work->flags & ~(PRIVILEGED_ON | PRIVILEGED_BLOCK)) == 0 &&
+           (work->what == PRIVILEGED_SETTLE || work->family == 4 || work->family == 6);
+}
+
+static bool start_hook(struct helper *helper, const struct privileged_hook *hook, size_t len)
+{
+    if (len != sizeof(*hook) || hook->head.what != PRIVILEGED_HOOK)
+        return false;
+    int error = hook_start(&helper->hook, hook->text, hook->text_len, hook->count);
+    if (error != 0)
+        report(helper, (struct privileged_report){.news = PRIVILEGED_NOT_STARTED, .value = error});
+    return true;
+}
+
+/* A request that is not sound comes from nobody that we know. */
+static void read_work(struct helper *helper)
+{
+    union {
+        struct privileged_work work;
+        struct privileged_hook hook;
+        uint8_t bytes[sizeof(struct privileged_hook) + 1];
+    } request;
+    ssize_t len = recv(FD_WORK, &request, sizeof(request), MSG_DONTWAIT);
+    if (len < 0 && (errno == EAGAIN || errno == EINTR))
+        return;
+    if (len <= 0) {
+        helper->ended = true;
+    } else if (work_is_sound(&request.work, (size_t)len)) {
+        int error = do_work(helper, &request.work);
+        if (error != 0)
+            report(helper, (struct privileged_report){
+                               .news = PRIVILEGED_REFUSED, .value = error, .work = request.work});
+    } else {
+        helper->ended = !start_hook(helper, &request.hook, (size_t)len);
+    }
+}
+
+/* ---- Questions ---- */
+
+/* A socket of this device: the rules let its packets past. Returns it, or an error. */
+static int marked_socket(const struct helper *helper, unsigned family)
+{
+    struct addr addr = {.ip.family = (uint8_t)family};
+    uint32_t mark = helper->setup.table;
+    if (family != 4 && family != 6)
+        return IO_E_OTHER;
+    int fd = socket_tcp(&addr);
+    if (fd >= 0 && setsockopt(fd, SOL_SOCKET, SO_MARK, &mark, sizeof(mark)) != 0) {
+        int error = kernel_error(errno);
+        close(fd);
+        return error;
+    }
+    return fd >= 0 ? fd : kernel_error(errno);
+}
+
+/* With a descriptor, where it is not negative. */
+static bool answer(struct privileged_answer answer, int fd)
+{
+    struct iovec piece = {.iov_base = &answer, .iov_len = sizeof(answer)};
+    struct msghdr message = {.msg_iov = &piece, .msg_iovlen = 1};
+    union {
+        struct cmsghdr header;
+        char bytes[CMSG_SPACE(sizeof(int))];
+    } control = {0};
+    if (fd >= 0) {
+        message.msg_control = &control;
+        message.msg_controllen = sizeof(control);
+        struct cmsghdr *rights = CMSG_FIRSTHDR(&message);
+        rights->cmsg_level = SOL_SOCKET;
+        rights->cmsg_type = SCM_RIGHTS;
+        rights->cmsg_len = CMSG_LEN(sizeof(int));
+        memcpy(CMSG_DATA(rights), &fd, sizeof(fd));
+    }
+    /* Who does not fetch its answers gets none, and no helper process that waits for it. */
+    return sendmsg(FD_ASK, &message, MSG_DONTWAIT | MSG_NOSIGNAL) == sizeof(answer);
+}
+
+static void read_ask(struct helper *helper)
+{
+    struct privileged_ask ask[2];
+    ssize_t len = recv(FD_ASK, ask, sizeof(ask), MSG_DONTWAIT);
+    if (len < 0 && (errno == EAGAIN || errno == EINTR))
+        return;
+    if (len == sizeof(ask[0]) && ask[0].question == PRIVILEGED_SOCKET) {
+        int fd = marked_socket(helper, ask[0].family);
+        helper->ended = !answer((struct privileged_answer){.error = fd < 0 ? fd : 0}, fd);
+        if (fd >= 0)
+            close(fd);
+        return;
+    }
+    helper->closed = len == sizeof(ask[0]) && ask[0].question == PRIVILEGED_CLOSE;
+    helper->ended = true;
+}
+
+/* ---- The process ---- */
+
+static void serve(struct helper *helper)
+{
+    while (!helper->ended) {
+        struct pollfd fds[2 + HOOK_FDS] = {
+            {.fd = FD_ASK, .events = POLLIN},
+            {.fd = FD_WORK, .events = helper->reporting ? POLLOUT : POLLIN}};
+        int wait_ms = hook_watch(&helper->hook, fds + 2);
+        poll(fds, helper->reporting ? 2 : 2 + HOOK_FDS, wait_ms);
+        hook_tick(&helper->hook);
+        if (fds[0].revents != 0)
+            read_ask(helper);
+        if (helper->reporting && !helper->ended)
+            send_report(helper);
+        if (!helper->reporting && hook_step(&helper->hook, &helper->report))
+            helper->reporting = true;
+        if (!helper->reporting && !helper->ended && fds[1].revents != 0)
+            read_work(helper);
+    }
+    /* The end of `work` may have been seen before the word that it was meant. */
+    for (int i = 0; i < ASKS_MAX && !helper->closed; i++)
+        read_ask(helper);
+}
+
+/* Only what the helper process uses stays open: neither the device nor another helper's sockets. */
+static bool keep_descriptors(int work, int ask)
+{
+    int nothing = open("/dev/null", O_RDWR);
+    int work_copy = fcntl(work, F_DUPFD, FD_REST);
+    int ask_copy = fcntl(ask, F_DUPFD, FD_REST);
+    if (nothing < 0 || work_copy < 0 || ask_copy < 0)
+        return false;
+    for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++)
+        if (dup2(nothing, fd) < 0)
+            return false;
+    return dup3(work_copy, FD_WORK, O_CLOEXEC) >= 0 && dup3(ask_copy, FD_ASK, O_CLOEXEC) >= 0 &&
+           close_range(FD_REST, ~0U, 0) == 0;
+}
+
+/* It ends when its sockets do: what ends the process that it serves is not meant for it as well. */
+static void ignore_signals(void)
+{
+    static const int ignored[] = {SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGTSTP, SIGPIPE};
+    for (size_t i = 0; i < sizeof(ignored) / sizeof(ignored[0]); i++)
+        signal(ignored[i], SIG_IGN);
+    signal(SIGCHLD, SIG_DFL);
+}
+
+static int prepare(struct helper *helper, const char *device)
+{
+    ignore_signals();
+    setsid();
+    prctl(PR_SET_NAME, "adit-network");
+    int error = chdir("/") == 0 ? netsetup_open(&helper->setup, device) : kernel_error(errno);
+    if (error == 0 &&
+        (!capability_only_network() || (helper->hook.file == NULL && !capability_no_others())))
+        error = IO_E_DENIED;
+    return error;
+}
+
+static void run(struct helper *helper, const char *device, int work, int ask)
+{
+    if (!keep_descriptors(work, ask))
+        _exit(1);
+    int error = prepare(helper, device);
+    if (answer((struct privileged_answer){.error = error}, -1) && error == 0) {
+        serve(helper);
+        hook_kill(&helper->hook);
+        netsetup_end(&helper->setup, helper->closed);
+    }
+    _exit(0);
+}
+
+/* ---- Its start ---- */
+
+static int first_answer(int ask)
+{
+    struct timeval wait = {.tv_sec = PRIVILEGED_WAIT_S};
+    struct privileged_answer answer;
+    if (setsockopt(ask, SOL_SOCKET, SO_RCVTIMEO, &wait, sizeof(wait)) != 0 ||
+        setsockopt(ask, SOL_SOCKET, SO_SNDTIMEO, &wait, sizeof(wait)) != 0)
+        return kernel_error(errno);
+    ssize_t len = recv(ask, &answer, sizeof(answer), 0);
+    return len == sizeof(answer) ? answer.error : IO_E_OTHER;
+}
+
+static void close_end(int *fd)
+{
+    if (*fd >= 0)
+        close(*fd);
+    *fd = -1;
+}
+
+int privileged_start(struct privileged *privileged, const char *device, const char *hook_file)
+{
+    int work[2] = {-1, -1};
+    int ask[2] = {-1, -1};
+    pid_t pid = -1;
+    int error = 0;
+    struct helper *helper = calloc(1, sizeof(*helper));
+    if (helper == NULL)
+        return IO_E_NO_MEMORY;
+    helper->hook = (struct hook){.file = hook_file, .output = -1, .pid_fd = -1};
+    if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, work) != 0 ||
+        socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ask) != 0 ||
+        fcntl(work[0], F_SETFL, O_NONBLOCK) != 0) {
+        error = kernel_error(errno);
+        goto out;
+    }
+    pid = fork();
+    if (pid == 0)
+        run(helper, device, work[1], ask[1]);
+    error = pid < 0 ? kernel_error(errno) : 0;
+    close_end(&work[1]);
+    close_end(&ask[1]);
+    if (error == 0)
+        error = first_answer(ask[0]);
+    *privileged = (struct privileged){.pid = pid, .work = work[0], .ask = ask[0]};
+    if (error == 0)
+        work[0] = ask[0] = -1;
+out:
+    for (int i = 0; i < 2; i++) {
+        close_end(&work[i]);
+        close_end(&ask[i]);
+    }
+    if (error != 0 && pid > 0)
+        waitpid(pid, NULL, 0);
+    free(helper);
+    return error;
+}
