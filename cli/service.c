@@ -297,8 +297,21 @@ static int drop_privileges(struct service *service)
     return EXIT_FINE;
 }
 
+/* The supervisor listens for us where we do not: nobody must wait there for ever. */
+static void drop_inherited(struct service *service)
+{
+    struct addr at;
+    char text[ADDR_TEXT_MAX];
+    while (io_real_drop_inherited(service->loop, &at)) {
+        addr_format(&at, text);
+        log_event(service->loop, LOG_WARN, "inherited",
+                  "nobody is to listen on %s, whose socket was handed over", text);
+    }
+}
+
 static int run_started(struct service *service)
 {
+    drop_inherited(service);
     int status = open_control(service);
     if (status == EXIT_FINE)
         status = drop_privileges(service);
@@ -370,7 +383,8 @@ int service_run_finite(const struct command *command, const struct service_role 
     if (status == EXIT_FINE) {
         int error = 0;
         struct io_real_options settings = {
-            .log_level = (enum log_level)options_number(&service.options, "log-level")};
+            .log_level = (enum log_level)options_number(&service.options, "log-level"),
+            .inherit = true};
         service.loop = io_real_new(&settings, &error);
         status = service.loop == NULL ? command_failed(command, "%s", io_error_text(error))
                                       : run_role(&service);

@@ -1,6 +1,8 @@
 #include "io/real/listener.h"
 #include "base/map.h"
+#include "io/real/inherited.h"
 #include "io/real/kernel_error.h"
+#include "io/real/loop.h"
 #include "io/real/socket.h"
 #include "io/real/stream.h"
 
@@ -155,20 +157,11 @@ static struct listen_socket *socket_new(int fd, int *error)
     return sock;
 }
 
-struct io_listener *listener_listen(struct io_loop *loop, int fd, const struct addr *at,
-                                    const struct io_listener_handler *handler, void *arg,
-                                    int *error)
+/* A listener on a TCP socket that listens already; takes over the descriptor. */
+static struct io_listener *listen_through(struct io_loop *loop, int fd,
+                                          const struct io_listener_handler *handler, void *arg,
+                                          int *error)
 {
-    int on = 1;
-    struct sockaddr_storage name;
-    socklen_t len = socket_addr_write(at, &name);
-    if (setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on)) != 0 ||
-        (at->ip.family == 6 && setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &on, sizeof(on)) != 0) ||
-        bind(fd, (const struct sockaddr *)&name, len) != 0 || listen(fd, LISTEN_BACKLOG) != 0) {
-        *error = kernel_error(errno);
-        close(fd);
-        return NULL;
-    }
     struct listen_socket *sock = socket_new(fd, error);
     if (sock == NULL)
         return NULL;
@@ -179,11 +172,22 @@ struct io_listener *listener_listen(struct io_loop *loop, int fd, const struct a
 struct io_listener *io_listen(struct io_loop *loop, const struct addr *at,
                               const struct io_listener_handler *handler, void *arg, int *error)
 {
-    int fd = socket_tcp(at);
+    int on = 1;
+    struct sockaddr_storage name;
+    socklen_t len = socket_addr_write(at, &name);
+    int fd = loop->inherited == NULL ? -1 : inherited_take(loop->inherited, at);
     if (fd >= 0)
-        return listener_listen(loop, fd, at, handler, arg, error);
-    *error = kernel_error(errno);
-    return NULL;
+        return listen_through(loop, fd, handler, arg, error);
+    fd = socket_tcp(at);
+    if (fd < 0 || setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on)) != 0 ||
+        (at->ip.family == 6 && setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &on, sizeof(on)) != 0) ||
+        bind(fd, (const struct sockaddr *)&name, len) != 0 || listen(fd, LISTEN_BACKLOG) != 0) {
+        *error = kernel_error(errno);
+        if (fd >= 0)
+            close(fd);
+        return NULL;
+    }
+    return listen_through(loop, fd, handler, arg, error);
 }
 
 struct io_listener *io_listener_share(struct io_listener *original, struct io_loop *loop,

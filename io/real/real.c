@@ -2,6 +2,7 @@
 
 #include "base/map.h"
 #include "io/real/helpers.h"
+#include "io/real/inherited.h"
 #include "io/real/kernel_error.h"
 #include "io/real/loop.h"
 
@@ -32,6 +33,14 @@ static void drop_event_log(int severity, const char *text)
 
 /* ---- The first loop ---- */
 
+static bool inherit(struct io_loop *loop)
+{
+    loop->inherited = malloc(sizeof(*loop->inherited));
+    if (loop->inherited != NULL)
+        inherited_read(loop->inherited);
+    return loop->inherited != NULL;
+}
+
 struct io_loop *io_real_new(const struct io_real_options *options, int *error)
 {
     struct io_real_options own = {.log_level = LOG_INFO};
@@ -48,8 +57,23 @@ struct io_loop *io_real_new(const struct io_real_options *options, int *error)
     }
     struct io_loop *loop = loop_new(own.log_sink, own.log_sink_arg, own.log_level, helpers, error);
     if (loop == NULL)
-        helpers_close(helpers);
+        goto err_helpers;
+    if (own.inherit && !inherit(loop)) {
+        *error = IO_E_NO_MEMORY;
+        goto err_loop;
+    }
     return loop;
+
+err_loop:
+    loop_free(loop);
+err_helpers:
+    helpers_close(helpers);
+    return NULL;
+}
+
+bool io_real_drop_inherited(struct io_loop *loop, struct addr *at)
+{
+    return loop->inherited != NULL && inherited_drop(loop->inherited, at);
 }
 
 void io_real_run(struct io_loop *loop)
@@ -123,6 +147,7 @@ void io_real_free(struct io_loop *loop)
         close(fd);
         free(sig);
     }
+    free(loop->inherited);
     loop_free(loop);
     helpers_close(helpers);
 }

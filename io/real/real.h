@@ -14,6 +14,12 @@ struct io_real_options {
     log_sink_fn *log_sink;    /* called from every worker's thread; NULL = standard error */
     void *log_sink_arg;
     unsigned helpers; /* threads that may block, started when needed; 0 = IO_REAL_HELPERS */
+    /*
+     * io_listen() on this loop takes over the sockets that the process was started with
+     * (sd_listen_fds(3)) where one listens on the address: who connects while the process is
+     * restarted waits in it.
+     */
+    bool inherit;
 };
 
 /*
@@ -36,6 +42,9 @@ void io_real_stop(struct io_loop *loop);
  * when it comes. Returns 0 or an error. Before io_worker_start().
  */
 int io_real_on_signal(struct io_loop *loop, int signo, void (*fn)(void *arg), void *arg);
+
+/* An inherited socket that no io_listen() has taken, which is closed; false: there is no more. */
+bool io_real_drop_inherited(struct io_loop *loop, struct addr *at);
 
 /* Workers must have been joined, streams and listeners closed. */
 void io_real_free(struct io_loop *loop);

@@ -39,7 +39,7 @@ def adit_path():
 class Process:
     """A program with its output read line by line."""
 
-    def __init__(self, argv, name, stdin=None, env=None, cwd=None):
+    def __init__(self, argv, name, stdin=None, env=None, cwd=None, close_fds=True):
         self.name = name
         self.argv = [str(a) for a in argv]
         self.lines = []  # (stream, text)
@@ -49,7 +49,7 @@ class Process:
         self.popen = subprocess.Popen(
             self.argv, stdin=subprocess.PIPE if stdin is not None else subprocess.DEVNULL,
             stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, errors="replace",
-            env={**os.environ, **(env or {})}, cwd=cwd)
+            env={**os.environ, **(env or {})}, cwd=cwd, close_fds=close_fds)
         self.readers = [threading.Thread(target=self._read, args=(s, f), daemon=True)
                         for s, f in (("out", self.popen.stdout), ("err", self.popen.stderr))]
         for reader in self.readers:
