@@ -169,25 +169,34 @@ static struct io_listener *listen_through(struct io_loop *loop, int fd,
     return listener_new(loop, sock, handler, arg, error);
 }
 
-struct io_listener *io_listen(struct io_loop *loop, const struct addr *at,
-                              const struct io_listener_handler *handler, void *arg, int *error)
+struct io_listener *listener_listen(struct io_loop *loop, int fd, const struct addr *at,
+                                    const struct io_listener_handler *handler, void *arg,
+                                    int *error)
 {
     int on = 1;
     struct sockaddr_storage name;
     socklen_t len = socket_addr_write(at, &name);
+    if (setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on)) != 0 ||
+        (at->ip.family == 6 && setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &on, sizeof(on)) != 0) ||
+        bind(fd, (const struct sockaddr *)&name, len) != 0 || listen(fd, LISTEN_BACKLOG) != 0) {
+        *error = kernel_error(errno);
+        close(fd);
+        return NULL;
+    }
+    return listen_through(loop, fd, handler, arg, error);
+}
+
+struct io_listener *io_listen(struct io_loop *loop, const struct addr *at,
+                              const struct io_listener_handler *handler, void *arg, int *error)
+{
     int fd = loop->inherited == NULL ? -1 : inherited_take(loop->inherited, at);
     if (fd >= 0)
         return listen_through(loop, fd, handler, arg, error);
     fd = socket_tcp(at);
-    if (fd < 0 || setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on)) != 0 ||
-        (at->ip.family == 6 && setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &on, sizeof(on)) != 0) ||
-        bind(fd, (const struct sockaddr *)&name, len) != 0 || listen(fd, LISTEN_BACKLOG) != 0) {
-        *error = kernel_error(errno);
-        if (fd >= 0)
-            close(fd);
-        return NULL;
-    }
-    return listen_through(loop, fd, handler, arg, error);
+    if (fd >= 0)
+        return listener_listen(loop, fd, at, handler, arg, error);
+    *error = kernel_error(errno);
+    return NULL;
 }
 
 struct io_listener *io_listener_share(struct io_listener *original, struct io_loop *loop,
