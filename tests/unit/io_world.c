@@ -143,8 +143,7 @@ static void exhausted(void *arg, int error)
     door->exhausted = error;
 }
 
-static const struct io_listener_handler door_handler = {.accepted = accepted,
-                                                        .exhausted = exhausted};
+const struct io_listener_handler door_handler = {.accepted = accepted, .exhausted = exhausted};
 
 void door_open(struct world *world, struct door *door)
 {

@@ -62,7 +62,8 @@ struct door {
     size_t count;
     int exhausted;
 };
-void door_open(struct world *world, struct door *door);
+extern const struct io_listener_handler door_handler;
+void door_open(struct world *world, struct door *door); /* on loopback */
 
 /* Connects `near` and accepts `far`. */
 void pair_connect(struct world *world, struct door *door, struct end *near, struct end *far);
