@@ -22,7 +22,7 @@ struct io_stream {
     struct stream_unread *unread;
     struct tls_filter *tls;
     struct linger_state *linger; /* NULL until its owner has closed it */
-    struct pace pace; /* of a multiplexed stream */
+    struct pace pace;            /* of a multiplexed stream */
     struct addr peer;
     int error;    /* what the connection ended with, IO_E_* */
     bool tcp : 1; /* else a Unix socket */
