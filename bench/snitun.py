@@ -327,8 +327,12 @@ class Bench:
         text += [f"  {a['peers']} to {b['peers']}: "
                  f"{(b['memory'] - a['memory']) / (b['peers'] - a['peers']):.0f} bytes a peer more"
                  for a, b in itertools.pairwise(steps)]
+        crowd = json.loads(subprocess.run([self.options.crowd, "100000"], check=True, text=True,
+                                          capture_output=True).stdout)
+        text.append(f"  {crowd['peers']} peers on simulated streams: "
+                    f"{crowd['bytes_per_peer']:.0f} bytes a peer, streams left out")
         self.blocks.append("\n".join(text))
-        return steps
+        return [*steps, crowd]
 
     def come_back(self):
         """Seconds until 10,000 publishers are back after the server was killed and started."""
@@ -375,6 +379,7 @@ def main():
     args = parser(__doc__)
     args.add_argument("--seconds", type=float, default=0.8, help="of one measurement")
     args.add_argument("--load", default=str(ROOT / "build" / "bench" / "load"))
+    args.add_argument("--crowd", default=str(ROOT / "build" / "bench" / "crowd"))
     args.add_argument("--peers", type=int, default=18000, help="idle ones; 0 leaves them out")
     args.add_argument("--public", default=os.environ.get("SNITUN_PUBLIC", ""),
                       help="a command that runs the public package")

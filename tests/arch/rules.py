@@ -20,7 +20,7 @@ MAY_KNOW = {
     # The programs choose an implementation of io.
     "cli": {"cli", "roles", "lib", "io", "io/real", "base", "include/adit"},
     "tests": {"tests", "cli", "roles", "lib", "io", "io/real", "io/sim", "base", "include/adit"},
-    "bench": {"bench", "cli", "roles", "lib", "io", "io/real", "base", "include/adit"},
+    "bench": {"bench", "cli", "roles", "lib", "io", "io/real", "io/sim", "base", "include/adit"},
     # What a device maker copies sees installed headers alone.
     "examples": {"examples", "include/adit"},
 }
