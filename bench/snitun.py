@@ -377,7 +377,7 @@ def over_line(bench, names, rounds):
 
 def main():
     args = parser(__doc__)
-    args.add_argument("--seconds", type=float, default=0.8, help="of one measurement")
+    args.add_argument("--seconds", type=float, default=0.6, help="of one measurement")
     args.add_argument("--load", default=str(ROOT / "build" / "bench" / "load"))
     args.add_argument("--crowd", default=str(ROOT / "build" / "bench" / "crowd"))
     args.add_argument("--peers", type=int, default=18000, help="idle ones; 0 leaves them out")
@@ -393,7 +393,7 @@ def main():
     bench.compare("loopback", WAYS, names, loopback_measures(bench.load), site, options.rounds)
     if "adit" in names:
         bench.compare("ciphers and workers", CIPHERS, list(CIPHERS), cipher_measures(bench.load),
-                      site, options.rounds, base="adit")
+                      site, min(options.rounds, 3), base="adit")
     if os.getuid() == 0:
         over_line(bench, [n for n in names if n in ("direct", "nginx", "adit")],
                   min(options.rounds, 3))

@@ -236,6 +236,7 @@ def main():
         raise SystemExit("bench: VPNs need root and /dev/net/tun")
     have = [w for w in WAYS if (w != "openvpn" or shutil.which("openvpn")) and
             (not w.startswith("quicktun") or os.path.exists("/usr/sbin/quicktun")) and
+            (w != "quicktun-raw" or w in options.ways.split(",")) and
             (w != "dsvpn" or options.dsvpn)]
     names = chosen(have, options.ways)
     every = measures(options)
