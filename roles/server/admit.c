@@ -40,7 +40,7 @@ static void take(struct io_loop *loop, void *arg)
 
     atomic_fetch_sub(&worker->handovers, 1);
     atomic_fetch_sub(&worker->peer_count, 1);
-    worker->early_count++;
+    worker_count_early(worker, 1);
     if (worker->stopping) {
         io_parcel_discard(transfer->parcel);
     } else {
@@ -77,7 +77,7 @@ static bool send_to(struct server_worker *to, struct server_worker *here, struct
     transfer->ticket = *ticket;
     atomic_fetch_add(&to->peer_count, 1);
     io_post_message(to->loop, &transfer->message);
-    here->early_count--;
+    worker_count_early(here, -1);
     here->counters.handed_over++;
     return true;
 

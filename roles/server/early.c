@@ -275,14 +275,10 @@ static const struct io_stream_handler stream_handler = {
 
 static bool admit(struct server_worker *worker, struct early *early)
 {
-    if (!ticket_take(worker, &early->ticket)) {
-        server_refused(worker, REFUSED_EARLY_LIMIT, &early->source.ip,
-                       "%u unauthenticated connections are as many as there may be",
-                       worker->early_count);
-        return false;
-    }
-    if (early->may_have_header || ticket_take_address(worker, &early->ticket, &early->source.ip))
+    if (early->may_have_header || ticket_take_address(worker, &early->ticket, &early->source.ip)) {
+        ticket_take(worker, &early->ticket);
         return true;
+    }
     server_refused(worker, REFUSED_ADDRESS_QUOTA, &early->source.ip,
                    "its address holds as many connections as it may");
     return false;

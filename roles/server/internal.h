@@ -50,7 +50,6 @@ enum refusal {
     REFUSED_CALLER,  /* outside the peer's whitelist */
     REFUSED_TIMEOUT, /* before authentication */
     REFUSED_ADDRESS_QUOTA,
-    REFUSED_EARLY_LIMIT,
     REFUSED_EARLY_BYTES,
     REFUSED_HANDOVER,  /* the other worker's queue is full */
     REFUSED_ROUTE,     /* a fixed route's target could not be reached */
@@ -65,7 +64,8 @@ struct server_counters {
     uint64_t peers;   /* authenticated */
     uint64_t token_trials;
     uint64_t handed_over;
-    uint64_t exhausted;        /* times accepting paused */
+    uint64_t exhausted;        /* times accepting paused for descriptors or memory */
+    uint64_t early_limit;      /* times it paused for as many early connections as may be */
     uint64_t payload_received; /* of peers that are gone */
     uint64_t payload_sent;
     uint64_t refused[REFUSALS];
@@ -135,6 +135,7 @@ struct server_worker {
     double clock_offset_s; /* of the wall clock to the loop's, as peers were scheduled by */
     struct list early;
     uint32_t early_count; /* peers until their challenge is answered included */
+    bool full;            /* … are as many as may be: accepting pauses */
     size_t early_bytes;
     struct list peers;
     struct list routes;
@@ -197,7 +198,7 @@ struct ticket {
     bool has_address;
     struct adit_ip address;
 };
-bool ticket_take(struct server_worker *worker, struct ticket *ticket);
+void ticket_take(struct server_worker *worker, struct ticket *ticket);
 bool ticket_take_address(struct server_worker *worker, struct ticket *ticket,
                          const struct adit_ip *address);
 void ticket_give_back(struct server_worker *worker, struct ticket *ticket);
@@ -211,6 +212,12 @@ void worker_run(struct io_loop *loop, void *worker);
 
 /* Something of the worker ended: when it is stopping and empty, the server is told. */
 void worker_check_idle(struct server_worker *worker);
+
+/*
+ * So many early connections more or less, or another limit. While they are as many as may be, the
+ * worker accepts none: further ones wait in the kernel, or for another worker.
+ */
+void worker_count_early(struct server_worker *worker, int change);
 
 /* After its loop is gone. */
 void worker_clear(struct server_worker *worker);

@@ -19,7 +19,6 @@ static const char *const names[REFUSALS] = {
     [REFUSED_CALLER] = "refused-caller",
     [REFUSED_TIMEOUT] = "refused-timeout",
     [REFUSED_ADDRESS_QUOTA] = "refused-address-quota",
-    [REFUSED_EARLY_LIMIT] = "refused-early-limit",
     [REFUSED_EARLY_BYTES] = "refused-early-bytes",
     [REFUSED_HANDOVER] = "refused-handover",
     [REFUSED_ROUTE] = "refused-route",
@@ -46,13 +45,10 @@ void server_refused(struct server_worker *worker, enum refusal refusal, const st
     log_event(worker->loop, LOG_INFO, names[refusal], "closed %s: %s", address, why);
 }
 
-bool ticket_take(struct server_worker *worker, struct ticket *ticket)
+void ticket_take(struct server_worker *worker, struct ticket *ticket)
 {
-    if (worker->early_count >= worker->settings->limits.early_per_worker)
-        return false;
-    worker->early_count++;
     ticket->counted = true;
-    return true;
+    worker_count_early(worker, 1);
 }
 
 bool ticket_take_address(struct server_worker *worker, struct ticket *ticket,
@@ -68,7 +64,7 @@ bool ticket_take_address(struct server_worker *worker, struct ticket *ticket,
 void ticket_give_back(struct server_worker *worker, struct ticket *ticket)
 {
     if (ticket->counted)
-        worker->early_count--;
+        worker_count_early(worker, -1);
     if (ticket->has_address)
         quota_give_back(worker->server->quota, &ticket->address);
     *ticket = (struct ticket){0};

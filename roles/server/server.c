@@ -304,6 +304,7 @@ static void take_settings(struct io_loop *loop, void *arg)
     (void)loop;
     worker->settings = news->settings;
     worker->hub.memory_max = news->settings->memory_per_worker;
+    worker_count_early(worker, 0);
     snapshot_unref(before);
 }
 

@@ -16,11 +16,12 @@ static json_t *counters_of(const struct server_worker *worker, uint64_t received
 {
     const struct server_counters *counters = &worker->counters;
     json_t *object = json_pack(
-        "{s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I}", "accepted",
+        "{s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I}", "accepted",
         (json_int_t)counters->accepted, "devices", (json_int_t)counters->devices, "routed",
         (json_int_t)counters->routed, "peers", (json_int_t)counters->peers, "token_trials",
         (json_int_t)counters->token_trials, "handed_over", (json_int_t)counters->handed_over,
-        "exhausted", (json_int_t)counters->exhausted, "closed_for_memory",
+        "exhausted", (json_int_t)counters->exhausted, "early_limit",
+        (json_int_t)counters->early_limit, "closed_for_memory",
         (json_int_t)worker->hub.channels_closed_for_memory, "bytes_received",
         (json_int_t)(counters->payload_received + received), "bytes_sent",
         (json_int_t)(counters->payload_sent + sent), "early", (json_int_t)worker->early_count);

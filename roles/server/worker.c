@@ -4,6 +4,9 @@
 
 #include <stdlib.h>
 
+/* At the limit of early connections, so large a part must be free before more are accepted. */
+enum { EARLY_LIMIT_SPARE = 16 };
+
 static bool empty(const struct server_worker *worker)
 {
     return list_empty(&worker->early) && list_empty(&worker->peers) && list_empty(&worker->routes);
@@ -30,8 +33,34 @@ static void resume_accepting(void *arg)
 {
     struct server_worker *worker = arg;
 
+    if (worker->full || io_timer_armed(&worker->resume_accepting))
+        return;
     for (size_t i = 0; i < worker->listener_count; i++)
         io_listener_resume(worker->listeners[i].listener);
+}
+
+static void pause_accepting(struct server_worker *worker)
+{
+    for (size_t i = 0; i < worker->listener_count; i++)
+        io_listener_pause(worker->listeners[i].listener);
+}
+
+void worker_count_early(struct server_worker *worker, int change)
+{
+    uint32_t max = worker->settings->limits.early_per_worker;
+
+    worker->early_count += (uint32_t)change;
+    if (!worker->full && worker->early_count >= max) {
+        worker->full = true;
+        worker->counters.early_limit++;
+        log_event(worker->loop, LOG_WARN, "early-limit",
+                  "paused accepting: %u connections are not known yet, as many as may be",
+                  worker->early_count);
+        pause_accepting(worker);
+    } else if (worker->full && worker->early_count < max - max / EARLY_LIMIT_SPARE) {
+        worker->full = false;
+        resume_accepting(worker);
+    }
 }
 
 static void on_accepted(void *arg, struct io_stream *stream)

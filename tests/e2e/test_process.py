@@ -260,21 +260,39 @@ def cpu_ticks(pid):
     return int(fields[11]) + int(fields[12])
 
 
-def test_a_worker_has_so_many_unknown_connections_and_no_more(programs):
+def test_a_worker_has_so_many_unknown_connections_and_further_ones_wait(programs):
     site = Site(programs, "--workers", "1", "--early-per-worker", "8")
     wires = [site.dial(f"127.0.1.{1 + n}") for n in range(8)]
-    until(lambda: programs.status(site.process)["counters"]["early"] == 8, "all are there")
-    try:
-        assert site.dial("127.0.2.1").ended() == b""
-    except ConnectionResetError:  # before connect() could say that it had worked
-        pass
-    site.said("refused-early-limit.*127.0.2.1")
-    site.mux.ping()
-    assert programs.status(site.process)["counters"]["refused-early-limit"] == 1
+    site.said("early-limit: paused accepting: 8 ")
+    before = cpu_ticks(site.process.pid)
+    device, hello = site.dial("127.0.2.1"), client_hello(site.name)
+    device.send(hello)
+    for _ in range(20):
+        site.mux.ping()
+    counters = programs.status(site.process)["counters"]
+    assert (counters["early"], counters["early_limit"]) == (8, 1)
+    assert cpu_ticks(site.process.pid) - before < 200, "it spun"
+    wires.pop().close()
+    channel = site.mux.receive_flag(1).channel
+    assert site.mux.receive_data(channel, len(hello)) == hello
     for wire in wires:
         wire.close()
     until(lambda: programs.status(site.process)["counters"]["early"] == 0, "all have gone")
     site.check()
+
+
+def test_a_raised_limit_of_unknown_connections_lets_the_waiting_in(programs):
+    config = programs.directory / "adit.yaml"
+    text = "role: serve\nlisten: ['127.0.0.1:0']\nfernet_key_file: fernet.key\ndrain: 1s\n"
+    config.write_text(text + "workers: 1\nearly_per_worker: 4\n")
+    process = programs.role("serve", "--config", config)
+    host, port = programs.ready(process)[0]
+    wires = [Wire.dial(host, port) for _ in range(5)]
+    process.wait_for("early-limit: paused accepting: 4 ")
+    wires[4].send(client_hello("nobody.example"))
+    config.write_text(text + "workers: 1\nearly_per_worker: 40\n")
+    process.signal(signal.SIGHUP)
+    process.wait_for("refused-unknown-name.*nobody")
 
 
 def test_unknown_connections_hold_so_many_bytes_and_no_more(programs):

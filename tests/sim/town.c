@@ -57,6 +57,8 @@ static void *server_life(struct io_loop *loop, void *arg, struct life *life, cha
     ip_format(&town->website.endpoint_at.ip, route.host);
     server_limits_default(&config.limits);
     config.limits.memory = (size_t)MEMORY * town->workers;
+    if (town->early_per_worker != 0)
+        config.limits.early_per_worker = town->early_per_worker;
     return server_start(loop, &config, life_stopped, life, why, why_len);
 }
 

@@ -34,8 +34,9 @@ struct town {
     size_t device_count;
     struct transfers transfers;
     struct chaos chaos;
-    uint64_t give_up_ms; /* of a device that calls */
-    uint64_t first_calm; /* transfers from this number on must come through */
+    uint32_t early_per_worker; /* limit of the server, before it starts; 0 = its default */
+    uint64_t give_up_ms;       /* of a device that calls */
+    uint64_t first_calm;       /* transfers from this number on must come through */
 };
 
 /*
