@@ -69,8 +69,8 @@ static const struct tunnel_handler tunnel_handler = {
     .ended = on_ended,
 };
 
-/* Sends the token and starts the multiplexer behind it. False without memory. */
-static bool begin(struct link *link, struct io_stream *stream)
+/* Sends the token and starts the multiplexer behind it. Returns 0 or an io_error. */
+static int begin(struct link *link, struct io_stream *stream)
 {
     const struct publish_config *config = &link->publish->config;
     struct credential *credential = &link->grant.credential;
@@ -78,16 +78,17 @@ static bool begin(struct link *link, struct io_stream *stream)
         .snitun = {.channels_max = config->channels_max, .handshake_ms = PUBLISH_HANDSHAKE_MS},
         .channel_idle_ms = config->channel_idle_ms,
     };
+    int error = io_send(stream, credential->token, strlen(credential->token));
 
-    if (io_send(stream, credential->token, strlen(credential->token)) != IO_OK) {
+    if (error != IO_OK) {
         io_abort(stream);
-        return false;
+        return error;
     }
     wipe(credential->token, sizeof(credential->token));
     link->tunnel = tunnel_new(&link->publish->hub, stream, SNITUN_CLIENT, &credential->keys,
                               &options, &tunnel_handler, link);
     link->state = LINK_HANDSHAKE;
-    return link->tunnel != NULL;
+    return link->tunnel == NULL ? IO_E_NO_MEMORY : IO_OK;
 }
 
 static void on_dialled(void *arg, int error, struct io_stream *stream)
@@ -101,8 +102,10 @@ static void on_dialled(void *arg, int error, struct io_stream *stream)
     } else if (attempt_spend(link->publish, why, sizeof(why)) != 0) {
         io_close(stream);
         attempt_unspent(link, why);
-    } else if (!begin(link, stream)) {
-        attempt_unreachable(link, IO_E_NO_MEMORY);
+    } else {
+        error = begin(link, stream);
+        if (error != IO_OK)
+            attempt_unreachable(link, error);
     }
 }
 
