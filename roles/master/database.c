@@ -49,7 +49,7 @@ const char *store_error_text(int error)
     case STORE_E_NEWER:
         return "the store was written by a newer version of adit";
     case STORE_E_CANNOT_OPEN:
-        return "cannot open the store: no such file, or no right to it";
+        return "cannot open the store: no such file, no right to it, or its disk cannot be written";
     case STORE_E_NO_MEMORY:
         return "out of memory";
     case STORE_E_OTHER:

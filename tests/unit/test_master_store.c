@@ -418,6 +418,79 @@ static void another_programs_database_is_no_store(void **state)
     remove_file(path);
 }
 
+/* The first schema, as it was written by the first version, with a host in it. Never changed. */
+static const char schema_1[] =
+    "CREATE TABLE host (id INTEGER PRIMARY KEY, kind INTEGER NOT NULL, key BLOB NOT NULL UNIQUE,"
+    " ciphers INTEGER NOT NULL, enabled INTEGER NOT NULL, created INTEGER NOT NULL,"
+    " floor INTEGER NOT NULL, token INTEGER NOT NULL DEFAULT 0, address TEXT NOT NULL DEFAULT '')"
+    " STRICT;"
+    "CREATE TABLE name (name TEXT PRIMARY KEY,"
+    " host INTEGER NOT NULL REFERENCES host ON DELETE CASCADE, place INTEGER NOT NULL)"
+    " STRICT, WITHOUT ROWID;"
+    "CREATE INDEX name_host ON name (host, place);"
+    "CREATE TABLE allow (host INTEGER NOT NULL REFERENCES host ON DELETE CASCADE,"
+    " place INTEGER NOT NULL, cidr TEXT NOT NULL, PRIMARY KEY (host, place)) STRICT, WITHOUT ROWID;"
+    "CREATE TABLE change (name TEXT PRIMARY KEY, seq INTEGER NOT NULL UNIQUE,"
+    " valid_after INTEGER NOT NULL, floor INTEGER NOT NULL) STRICT, WITHOUT ROWID;"
+    "CREATE TABLE challenge (id INTEGER PRIMARY KEY,"
+    " host INTEGER NOT NULL REFERENCES host ON DELETE CASCADE, txt TEXT NOT NULL,"
+    " at INTEGER NOT NULL, UNIQUE (host, txt)) STRICT;"
+    "CREATE TABLE setting (name TEXT PRIMARY KEY, number INTEGER NOT NULL) STRICT, WITHOUT ROWID;"
+    "INSERT INTO host VALUES (1, 0, zeroblob(32), 7, 1, 5, 9, 8, '192.0.2.1');"
+    "INSERT INTO name VALUES ('a.example', 1, 0), ('b.example', 1, 1);"
+    "INSERT INTO allow VALUES (1, 0, '10.0.0.0/8');"
+    "INSERT INTO change VALUES ('gone.example', 4, 9007199254740992, 77);"
+    "INSERT INTO setting VALUES ('token_valid', 3600);"
+    "PRAGMA user_version = 1; PRAGMA application_id = 1633970548;";
+
+static void a_store_of_the_first_schema_is_brought_up_to_date(void **state)
+{
+    const char *path = new_path();
+    sqlite3 *former = NULL;
+    int error = STORE_OK;
+    struct master_store *store;
+    struct store_host host;
+    struct store_change change;
+
+    (void)state;
+    sqlite3_open(path, &former);
+    assert_int_equal(sqlite3_exec(former, schema_1, NULL, NULL, NULL), SQLITE_OK);
+    sqlite3_close(former);
+    store = store_open(path, false, &error);
+    assert_non_null(store);
+    assert_int_equal(store_find_name(store, "b.example", &host), STORE_OK);
+    assert_string_equal(host.name, "a.example");
+    assert_int_equal(host.allow_count, 1);
+    assert_int_equal(host.floor_s, 9);
+    assert_int_equal(host.token_s, 8);
+    store_host_clear(&host);
+    assert_true(change_of(store, "gone.example", &change));
+    assert_int_equal(change.seq, 4);
+    assert_int_equal(add(store, "gone.example", NULL), STORE_OK);
+    assert_int_equal(store_find_name(store, "gone.example", &host), STORE_OK);
+    assert_int_equal(host.floor_s, 77);
+    store_host_clear(&host);
+    store_close(store);
+    remove_file(path);
+}
+
+/* An empty file, as storefile_make() leaves it: schema 0. */
+static void an_empty_file_becomes_a_store(void **state)
+{
+    const char *path = new_path();
+    FILE *file = fopen(path, "w");
+    int error = STORE_OK;
+    struct master_store *store;
+
+    (void)state;
+    fclose(file);
+    store = store_open(path, false, &error);
+    assert_non_null(store);
+    assert_int_equal(add(store, "a.example", NULL), STORE_OK);
+    store_close(store);
+    remove_file(path);
+}
+
 static void a_newer_schema_is_refused(void **state)
 {
     const char *path = new_path();
@@ -455,6 +528,8 @@ int main(void)
         cmocka_unit_test(a_missing_file_is_made_only_when_asked),
         cmocka_unit_test(garbage_is_no_store),
         cmocka_unit_test(another_programs_database_is_no_store),
+        cmocka_unit_test(a_store_of_the_first_schema_is_brought_up_to_date),
+        cmocka_unit_test(an_empty_file_becomes_a_store),
         cmocka_unit_test(a_newer_schema_is_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
