@@ -9,13 +9,16 @@
 /* True when this process may change the network. */
 bool capability_network(void);
 
-/* From now on changing the network is all that is in force; false when that is refused. */
+/*
+ * From now on changing the network is all that is in force, until capability_restore(). False when
+ * that is refused.
+ */
 bool capability_only_network(void);
 
-/* … and nothing else can come into force again, also not for programs that it starts. */
+/* The same for good, also for programs that it starts. */
 bool capability_no_others(void);
 
-/* Everything that capability_only_network() has left: for a program that is started next. */
+/* What was in force before capability_only_network(), or could have been. */
 bool capability_restore(void);
 
 #endif

@@ -225,10 +225,8 @@ static int prepare(struct helper *helper, const char *device)
     setsid();
     prctl(PR_SET_NAME, "adit-network");
     int error = chdir("/") == 0 ? netsetup_open(&helper->setup, device) : kernel_error(errno);
-    if (error == 0 &&
-        (!capability_only_network() || (helper->hook.file == NULL && !capability_no_others())))
-        error = IO_E_DENIED;
-    return error;
+    bool limited = helper->hook.file == NULL ? capability_no_others() : capability_only_network();
+    return error == 0 && !limited ? IO_E_DENIED : error;
 }
 
 static void run(struct helper *helper, const char *device, int work, int ask)

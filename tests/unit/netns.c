@@ -123,3 +123,32 @@ void netns_close(struct tap *tap)
         io_device_close(tap->device);
     tap->device = NULL;
 }
+
+static bool is_refused(const void *arg)
+{
+    return ((const struct tap *)arg)->refusals > 0;
+}
+
+/* What cannot be an address is refused in its turn, when all that was asked before is done. */
+void netns_settle(struct world *world, struct tap *tap)
+{
+    struct io_device_address impossible = {.ip.family = 4, .prefix_len = 33};
+    tap->refusals = 0;
+    assert_int_equal(io_device_address(tap->device, &impossible, true), 0);
+    world_run(world, is_refused, tap);
+    /* Another refusal may have come first. */
+    while (tap->refused.prefix_len != 33) {
+        tap->refusals = 0;
+        world_run(world, is_refused, tap);
+    }
+}
+
+pid_t netns_helper(pid_t of)
+{
+    const char *found = netns_shell("awk '/^Name:/ {name = $2} /^Pid:/ {pid = $2} "
+                                    "/^PPid:/ && $2 == %d && name == \"adit-network\" {print pid}' "
+                                    "/proc/[0-9]*/status 2>/dev/null; true",
+                                    (int)of);
+    assert_string_not_equal(found, "");
+    return (pid_t)strtol(found, NULL, 10);
+}

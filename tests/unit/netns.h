@@ -54,4 +54,10 @@ struct io_device_config netns_config(void);
 bool netns_open(struct tap *tap, struct io_loop *loop, const struct io_device_config *config);
 void netns_close(struct tap *tap);
 
+/* Runs until all is done that the device was asked for. */
+void netns_settle(struct world *world, struct tap *tap);
+
+/* The helper process of the only device that a process has open. */
+pid_t netns_helper(pid_t of);
+
 #endif

@@ -156,9 +156,8 @@ static int udp_socket(int where, const char *at)
     memcpy(&name.sin_addr, addr.ip.bytes, 4);
     netns_enter(netns[where]);
     int fd = socket(AF_INET, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-    assert_int_equal(where == 0
-                         ? connect(fd, (const struct sockaddr *)&name, sizeof(name))
-                         : bind(fd, (const struct sockaddr *)&name, sizeof(name)),
+    assert_int_equal(where == 0 ? connect(fd, (const struct sockaddr *)&name, sizeof(name))
+                                : bind(fd, (const struct sockaddr *)&name, sizeof(name)),
                      0);
     return fd;
 }
