@@ -105,6 +105,11 @@ const char *sim_fault_name(enum sim_fault fault);
 void sim_fault(struct sim_world *world, enum sim_fault fault);
 uint64_t sim_faults(const struct sim_world *world, enum sim_fault fault);
 
+/* What a scenario counts of its own, by numbers below SIM_TALLIES that it chooses. */
+enum { SIM_TALLIES = 8 };
+void sim_tally(struct sim_world *world, unsigned which);
+uint64_t sim_tallied(const struct sim_world *world, unsigned which);
+
 /* How likely things go wrong by themselves, in 10,000ths of the occasions; zeros are calm. */
 struct sim_weather {
     unsigned split;

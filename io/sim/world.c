@@ -298,6 +298,16 @@ void sim_set_weather(struct sim_world *world, const struct sim_weather *weather)
     world->weather = *weather;
 }
 
+void sim_tally(struct sim_world *world, unsigned which)
+{
+    world->tallies[which]++;
+}
+
+uint64_t sim_tallied(const struct sim_world *world, unsigned which)
+{
+    return world->tallies[which];
+}
+
 struct sim_totals sim_totals(const struct sim_world *world)
 {
     return world->totals;

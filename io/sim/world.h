@@ -28,6 +28,7 @@ struct sim_world {
     void *watch_arg;
     char failure[WORLD_FAILURE_MAX];
     uint64_t faults[SIM_FAULT_KINDS];
+    uint64_t tallies[SIM_TALLIES];
     struct sim_weather weather;
     struct sim_totals totals;
     struct list hosts;

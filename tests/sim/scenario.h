@@ -16,10 +16,10 @@ struct scenario {
     /* Kinds of fault that must come in at least 1 % of the seeds; ends with SIM_FAULT_KINDS. */
     const enum sim_fault *faults;
     /*
-     * Seeds that fail and wait to be mended, ended by 0; NULL = none. They are run and shown as
-     * OPEN each time; one that passes fails the run until it is taken off the list.
+     * Names of what is counted by sim_tally(), NULL = nothing; ends with NULL. Each is to come in
+     * at least 1 % of the seeds, too.
      */
-    const uint64_t *open_failures;
+    const char *const *tallies;
 };
 
 extern const struct scenario scenario_echo;

@@ -14,12 +14,14 @@
 
 enum {
     START_S = 6,
-    OUTAGES = 4,
+    OUTAGES = 5, /* so that 1,800 seeds have more than 1,000 of each kind */
     OUTAGE_MAX_S = 90,
     QUIET_MAX_S = 15, /* between a mended path and the next fault */
     STEP_US = TOWN_SECOND_US / 10,
     SMALL_BYTES = 200,
     LOAD_BYTES = 60 * 1000,
+    LOAD_CALLS = 2,
+    LOAD_MAX_US = TOWN_SECOND_US,
     CALL_GIVE_UP_MS = 6000,
     NOTICE_MS = SNITUN_DEAD_AFTER_MS,
     FIRST_WAIT_MS = 3000,
@@ -38,8 +40,8 @@ enum outage {
     OUTAGES_KINDS,
 };
 
-static const char *const outage_names[] = {"hole out", "hole in", "holes",        "NAT forgot",
-                                           "kill",     "power",   "server's move"};
+static const char *const outage_names[] = {"hole-out", "hole-in", "hole-both",    "NAT-forgot",
+                                           "kill",     "power",   "server-moved", NULL};
 
 /* ---- Calls ---- */
 
@@ -77,6 +79,15 @@ static void run_loaded(struct town *town, uint64_t seconds)
             (void)call(town, LOAD_BYTES);
         town_run_seconds(town, 1);
     }
+}
+
+/* Bytes are on their way when the outage comes. */
+static void load_link(struct town *town)
+{
+    for (int i = 0; i < LOAD_CALLS; i++)
+        (void)call(town, LOAD_BYTES);
+    (void)sim_run(town->world, sim_now_us(town->world) + sim_random_below(town->world, LOAD_MAX_US),
+                  NULL, NULL);
 }
 
 /* ---- Outages ---- */
@@ -137,6 +148,7 @@ static void must_come_back(struct town *town, enum outage outage)
     if (outage == OUTAGE_FORGOTTEN && waited_ms > FIRST_WAIT_MS + STEP_US / 1000)
         sim_fail(world, "after %s: waited %u ms", outage_names[outage], (unsigned)waited_ms);
     sim_trace(world, "back", outage, worked_ms, waited_ms);
+    sim_tally(world, outage);
 }
 
 static void run(struct sim_world *world)
@@ -148,6 +160,7 @@ static void run(struct sim_world *world)
     for (int i = 0; i < OUTAGES && sim_failure(world) == NULL; i++) {
         enum outage outage = (enum outage)sim_random_below(world, OUTAGES_KINDS);
         run_loaded(&town, sim_random_below(world, QUIET_MAX_S));
+        load_link(&town);
         suffer(&town, outage);
         must_come_back(&town, outage);
     }
@@ -164,4 +177,5 @@ const struct scenario scenario_reconnect = {
     .one_in = 1,
     .run = run,
     .faults = faults,
+    .tallies = outage_names,
 };
