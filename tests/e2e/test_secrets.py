@@ -1,5 +1,6 @@
 """No secret gets into an argument, the environment, a log or a dump."""
 import base64
+import http.client
 import json
 import os
 import pathlib
@@ -10,7 +11,8 @@ import subprocess
 import pytest
 from cryptography.fernet import Fernet
 
-from harness import Wire, adit_path, client_hello, until, write_secret
+from harness import Wire, adit_path, client_hello, echo, until, write_secret
+from masters import Master
 from tunnel import NAME
 from wire import credential
 
@@ -126,6 +128,92 @@ def test_no_log_of_a_tunnel_has_a_secret(programs):
     for process in running:
         process.stop()
         assert_hidden(secrets, process.log(), process.name)
+
+
+class Between:
+    """Stands between publishers and a master, and keeps what each is told."""
+
+    def __init__(self, programs):
+        self.master, self.said = None, []
+        self.service = programs.service(self.serve)
+
+    def serve(self, wire):
+        head = b""
+        while not head.endswith(b"\r\n\r\n"):
+            head += wire.receive_line()
+        first, *lines = head.decode().split("\r\n")
+        headers = dict(line.split(": ", 1) for line in lines if line)
+        body = wire.receive(int(headers.get("Content-Length", 0)))
+        method, target, _ = first.split()
+        onward = http.client.HTTPConnection(self.master.host, self.master.port)
+        onward.request(method, target, body, {k: v for k, v in headers.items() if k != "Expect"})
+        answer = onward.getresponse()
+        text = answer.read()
+        self.said.append((json.loads(body or b"{}"), json.loads(text)))
+        wire.send(f"HTTP/1.1 {answer.status} X\r\nContent-Length: {len(text)}\r\n\r\n".encode()
+                  + text)
+        onward.close()
+
+    def credentials(self):
+        """Each key that was asked with, and the token that was answered."""
+        return [{**asked, "token": told.get("token", "")} for asked, told in self.said
+                if "aes_key" in asked]
+
+
+def test_no_log_and_no_argument_of_a_whole_service_has_a_secret(programs, authority):
+    """Server, master, publishers and adit host, at the level that says most: API keys, Fernet
+    keys, what the master was asked with and what it gave, a certificate's private key."""
+    pem = (authority / "site.key").read_text()
+    tls_key = write_secret(programs.directory / "site.key", pem)
+    debug = ("--log-level", "debug")
+    between = Between(programs)
+    reserved = programs.endpoint()
+    reserved.close()
+    master = between.master = Master(programs, "--token-valid", "6s", *debug,
+                                     server=reserved.address)
+    relay = programs.directory / "relay.key"
+    master.host_command("add-server", "relay", "--out", relay)
+    keys = {name: programs.directory / f"{name}.key" for name in (NAME, "other.example")}
+    for name, path in keys.items():
+        master.host_command("add", name, "--out", path)
+    secrets = secrets_of(programs.key) + [path.read_text().strip()
+                                          for path in (relay, *keys.values())]
+    secrets += [line for line in pem.split("\n") if line and "-" not in line]
+    server = programs.serve("--master", master.url(), "--server-key-file", relay,
+                            "--master-interval", "1s", *debug, listen=[reserved.address])
+    publishers = [programs.role("publish", "--master", f"http://{between.service.address}",
+                                "--api-key-file", path, "--to",
+                                "http://" + programs.service(echo).address, "--tls-cert",
+                                authority / "site.pem", "--tls-key", tls_key, *debug, name=name)
+                  for name, path in keys.items()]
+    whole = programs.role("serve", "--listen", "127.0.0.1:0", "--with-master", "127.0.0.1:0",
+                          "--store", programs.directory / "whole.db", "--fernet-key-file",
+                          programs.key_file, "--tls-cert", authority / "site.pem", "--tls-key",
+                          tls_key, *debug, name="whole")
+    for publisher, name in zip(publishers, keys):
+        publisher.wait_for(r"\bconnected\b")
+        server.wait_served(name)
+        mark = publisher.mark()
+        publisher.wait_for(r"\bconnected\b", after=mark)  # renewed
+    for wrong in ("x", keys[NAME].read_text().strip()[:-1], "Bearer"):
+        master.ask("/instance/snitun_token", key=wrong, body=master.wish())
+    master.host_command("disable", NAME)
+    publishers[0].wait_for("no token: 403")
+    master.host_command("rotate", "other.example", "--out", keys["other.example"], "--force")
+    secrets.append(keys["other.example"].read_text().strip())
+    for process in (master.process, server.process, *publishers, whole):
+        process.signal(signal.SIGHUP)
+        process.wait_for("reload: reloaded")
+        assert_hidden_in_proc(secrets, process.pid)
+        assert_hidden(secrets, json.dumps(programs.status(process)), f"status of {process.name}")
+    given = between.credentials()
+    assert len([one for one in given if one["token"]]) >= 4
+    secrets += secrets_of(programs.key, *given)
+    for process in programs.all:
+        if process.running() and "adit" in process.argv[0]:
+            process.stop()
+        said = process.log() + "\n" + " ".join(process.argv)
+        assert_hidden(secrets, said, process.name)
 
 
 def test_no_complaint_about_a_credential_has_a_secret(programs):
