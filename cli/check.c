@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-static const char *const roles[] = {"serve", "publish", NULL};
+static const char *const roles[] = {"serve", "publish", "master", "receive", "vpn", NULL};
 
 static const struct option_spec specs[] = {
     {.name = "file",
@@ -15,7 +15,7 @@ static const struct option_spec specs[] = {
      .traits = OPTION_NEEDED | OPTION_ARGUMENT | OPTION_NOT_IN_FILE,
      .help = "The configuration file."},
     {.name = "role",
-     .value = "serve|publish|master",
+     .value = "serve|publish|master|receive|vpn",
      .kind = OPTION_CHOICE,
      .traits = OPTION_NOT_IN_FILE,
      .choices = roles,
@@ -110,8 +110,8 @@ const struct command command_check = {
     .name = "check",
     .group = "Look and try",
     .summary = "names every mistake of a configuration file",
-    .usage = "FILE [--role serve|publish|master]",
-    .about = "Reads a configuration file as adit serve and adit publish do with --config, and "
+    .usage = "FILE [--role serve|publish|master|receive|vpn]",
+    .about = "Reads a configuration file as the command does that it is for, with --config, and "
              "prints each mistake with its line and column. Warns of files that it names when "
              "they are missing or when others may read them. Exit status 0 when the file can be "
              "used, 1 when not.",

@@ -46,6 +46,7 @@ const struct command *const command_all[] = {
     &command_host_disable,
     &command_host_rotate,
     &command_host_remove,
+    &command_vpn,
     &command_send,
     &command_receive,
     &command_passwd,

@@ -87,6 +87,7 @@ extern const struct command command_host_enable;
 extern const struct command command_host_disable;
 extern const struct command command_host_rotate;
 extern const struct command command_host_remove;
+extern const struct command command_vpn;
 extern const struct command command_keygen;
 extern const struct command command_token_mint;
 extern const struct command command_token_show;

@@ -10,7 +10,7 @@
 
 enum { SHOWN_MAX = 100 };
 
-static const char roles_text[] = "serve, publish or master";
+static const char roles_text[] = "serve, publish, master, receive or vpn";
 
 /* The role that the mapping names, or NULL after a complaint. given is what the caller knows. */
 static const struct command *find_role(const struct mapping_reader *reader, yaml_node_t *root,

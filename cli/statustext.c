@@ -1,6 +1,7 @@
 #include "cli/statustext.h"
 
 #include "base/encode.h"
+#include "cli/vpntext.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -314,6 +315,8 @@ unsigned statustext_print(FILE *out, const json_t *now, const json_t *before, do
         print_server(&page, now, before);
     else if (role != NULL && strcmp(role, "master") == 0)
         print_master(&page, now);
+    else if (role != NULL && strcmp(role, "vpn") == 0)
+        return vpntext_print(out, now, max_lines);
     else if (json_object_get(now, "services") != NULL)
         print_services(&page, now, before);
     else

@@ -18,6 +18,9 @@ bool capability_only_network(void);
 /* The same for good, also for programs that it starts. */
 bool capability_no_others(void);
 
+/* Changing the network is given up for good. True also where there was nothing to give up. */
+bool capability_no_network(void);
+
 /* What was in force before capability_only_network(), or could have been. */
 bool capability_restore(void);
 

@@ -1,5 +1,7 @@
 #include "io/real/process.h"
 
+#include "io/real/capability.h"
+
 #include <errno.h>
 #include <grp.h>
 #include <limits.h>
@@ -41,6 +43,11 @@ uint64_t io_process_raise_files(void)
 void io_process_no_new_privileges(void)
 {
     prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
+}
+
+bool io_process_no_network(void)
+{
+    return geteuid() == 0 || capability_no_network();
 }
 
 /* ---- Users ---- */

@@ -16,9 +16,21 @@ static void refused(struct vpn *vpn, const struct cidr *to, int error)
     log_event(vpn->loop, LOG_WARN, "route", "no route to %s: %s", text, io_error_text(error));
 }
 
+/* The kernel made one for the network of an address of ours. */
+static bool is_own_network(const struct vpn *vpn, const struct cidr *to)
+{
+    for (size_t i = 0; i < vpn->config.address_count; i++)
+        if (vpn->config.addresses[i].prefix_len == to->prefix_len &&
+            cidr_contains(to, &vpn->config.addresses[i].ip))
+            return true;
+    return false;
+}
+
 static void ask_kernel(struct vpn *vpn, const struct cidr *to, bool add)
 {
     bool everything = to->prefix_len == 0;
+    if (is_own_network(vpn, to))
+        return;
     int error = everything ? io_device_everything(vpn->device, to->ip.family, add,
                                                   add && vpn->config.block_leaks)
                            : io_device_route(vpn->device, to, add);

@@ -229,6 +229,21 @@ static unsigned free_number(const struct vpn *vpn)
     return number;
 }
 
+static bool is_weak(const struct quicktun_options *options)
+{
+    return options->weak_anyone || options->weak_unproven_peer || options->weak_unencrypted ||
+           options->weak_long_term_keys || options->weak_disable || options->weak_clear_passwords ||
+           options->weak_ethernet_forging;
+}
+
+static void log_weak(struct vpn *vpn, const struct vpn_peer *peer)
+{
+    if (is_weak(&peer->config.options))
+        log_event(vpn->loop, LOG_WARN, "weak",
+                  "peer %s: a weak_ option is on, so its tunnel protects less than it could",
+                  peer->config.name);
+}
+
 /* Takes them out of the list, as far as there is memory. */
 static bool start_peers(struct vpn *vpn, struct list *peers)
 {
@@ -239,6 +254,8 @@ static bool start_peers(struct vpn *vpn, struct list *peers)
         if (!vpn_peer_start(peer, free_number(vpn))) {
             vpn_peer_free(peer);
             started = false;
+        } else {
+            log_weak(vpn, peer);
         }
     }
     return started;

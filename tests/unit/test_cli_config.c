@@ -150,12 +150,15 @@ static void all_mistakes_are_named_at_once_in_order(void **state)
 static void a_role_is_needed_and_known(void **state)
 {
     (void)state;
-    assert_mistakes("listen: 127.0.0.1:1\n", "f:1:1: role: is missing: serve, publish or master\n");
+    assert_mistakes("listen: 127.0.0.1:1\n",
+                    "f:1:1: role: is missing: serve, publish, master, receive or vpn\n");
     assert_mistakes("role: server\n", "f:1:7: role: \"server\" is no role; did you mean serve?\n");
-    assert_mistakes("role: vpn\n", "f:1:7: role: \"vpn\" is no role: serve, publish or master\n");
+    assert_mistakes("role: client\n",
+                    "f:1:7: role: \"client\" is no role: serve, publish, master, receive or vpn\n");
     assert_mistakes("role: [serve]\n", "f:1:7: role: found a list where a value was expected: "
-                                       "serve, publish or master\n");
-    assert_mistakes("role:\n", "f:1:6: role: a value is missing: serve, publish or master\n");
+                                       "serve, publish, master, receive or vpn\n");
+    assert_mistakes("role:\n",
+                    "f:1:6: role: a value is missing: serve, publish, master, receive or vpn\n");
     assert_serve_mistakes("role: serve\n",
                           "f:2:1: role: given twice: it stands in line 1 already\n");
 }
@@ -260,11 +263,11 @@ static void anchors_aliases_and_tags_are_refused(void **state)
                           "f:3:10: workers: \"x\" is no whole number\n");
     assert_mistakes("role: *nowhere\n",
                     "f:1:7: an alias (*) is not possible here: write the value out\n");
-    assert_mistakes(
-        "&a\nrole: *a\n",
-        "f:1:1: an anchor (&) is not possible here: write the value out\n"
-        "f:1:1: role: found a mapping where a value was expected: serve, publish or master\n"
-        "f:2:7: an alias (*) is not possible here: write the value out\n");
+    assert_mistakes("&a\nrole: *a\n",
+                    "f:1:1: an anchor (&) is not possible here: write the value out\n"
+                    "f:1:1: role: found a mapping where a value was expected: serve, publish, "
+                    "master, receive or vpn\n"
+                    "f:2:7: an alias (*) is not possible here: write the value out\n");
 }
 
 static void a_file_is_one_mapping_in_one_document(void **state)
