@@ -92,20 +92,28 @@ void vpn_link_attend(struct vpn_link *link)
     keep_time(link);
 }
 
+/* Of what waited at the last look something has arrived since; of the rest nobody knows when. */
+static void look_for_progress(struct vpn_link *link)
+{
+    size_t unacked = io_unacked(link->stream);
+    uint64_t acknowledged = link->pace.sent - unacked;
+    if (link->unacked > 0 && acknowledged > link->acknowledged)
+        quicktun_progress(link->session, io_now_ms(link->vpn->loop));
+    link->unacked = unacked;
+    link->acknowledged = acknowledged;
+}
+
 static void on_timer(void *arg)
 {
     struct vpn_link *link = arg;
     uint64_t now = io_now_ms(link->vpn->loop);
-    uint64_t acknowledged = link->pace.sent - io_unacked(link->stream);
     if (link->over)
         return;
     if (!link->adopted && now - link->started_ms >= link->vpn->config.limits.early_ms) {
         vpn_link_end(link, "it did not show in time who it is");
         return;
     }
-    if (acknowledged > link->acknowledged)
-        quicktun_progress(link->session, now);
-    link->acknowledged = acknowledged;
+    look_for_progress(link);
     if (quicktun_deadline(link->session) <= now)
         vpn_link_attend(link);
     else
