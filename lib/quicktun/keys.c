@@ -61,7 +61,7 @@ static bool share(struct quicktun_direction *direction)
 {
     if (!direction->shared_known) {
         direction->shared_known =
-            crypto_box_beforenm(direction->shared, direction->theirs, direction->mine) == 0;
+            quicktun_box_key_init(&direction->key, direction->theirs, direction->mine);
     }
     return direction->shared_known;
 }
@@ -72,13 +72,13 @@ void quicktun_direction_seal(struct quicktun_direction *direction, uint8_t *box,
         sodium_memzero(box, QUICKTUN_TAG_LEN + len); /* does not authenticate over there */
         return;
     }
-    quicktun_box_seal(direction->shared, direction->nonce, box, len);
+    quicktun_box_seal(&direction->key, direction->nonce, box, len);
     next_nonce(direction);
 }
 
 bool quicktun_direction_open(struct quicktun_direction *direction, uint8_t *box, size_t len)
 {
-    if (!share(direction) || !quicktun_box_open(direction->shared, direction->nonce, box, len))
+    if (!share(direction) || !quicktun_box_open(&direction->key, direction->nonce, box, len))
         return false;
     next_nonce(direction);
     return true;

@@ -16,12 +16,12 @@ extern const uint8_t quicktun_key0_public[QUICKTUN_KEY_LEN];
 
 enum quicktun_kind { QUICKTUN_KIND_KEY0, QUICKTUN_KIND_LONG_TERM, QUICKTUN_KIND_SESSION };
 
-/* Of our sending or of our receiving. `shared` is computed when it is first needed. */
+/* Of our sending or of our receiving. `key` is computed when it is first needed. */
 struct quicktun_direction {
     uint8_t mine[QUICKTUN_KEY_LEN]; /* secret */
     uint8_t theirs[QUICKTUN_KEY_LEN];
     uint8_t nonce[QUICKTUN_NONCE_LEN];
-    uint8_t shared[QUICKTUN_SHARED_LEN];
+    struct quicktun_box_key key;
     uint8_t mine_kind; /* enum quicktun_kind */
     uint8_t theirs_kind;
     bool on;

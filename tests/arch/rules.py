@@ -31,7 +31,7 @@ LIBC = set(
     "memchr memcmp memcpy memmove memrchr memset explicit_bzero "
     "strchr strcmp strcspn strlen strncasecmp strcasecmp strncmp strnlen strrchr strspn strstr "
     "strtol strtoul strtoull snprintf vsnprintf inet_ntop inet_pton qsort "
-    "abort __assert_fail __stack_chk_fail _GLOBAL_OFFSET_TABLE_".split())
+    "abort __assert_fail __stack_chk_fail _GLOBAL_OFFSET_TABLE_ __cpu_model".split())
 
 # What may be asked for besides, by whole names.
 MORE_OF_LIBC = {

@@ -48,26 +48,28 @@ static void forget(struct seen *seen)
     seen->count = 0;
 }
 
-void __real_quicktun_box_seal(const uint8_t *shared, const uint8_t *nonce, uint8_t *box,
+void __real_quicktun_box_seal(struct quicktun_box_key *key, const uint8_t *nonce, uint8_t *box,
                               size_t len);
-bool __real_quicktun_box_open(const uint8_t *shared, const uint8_t *nonce, uint8_t *box,
+bool __real_quicktun_box_open(struct quicktun_box_key *key, const uint8_t *nonce, uint8_t *box,
                               size_t len);
-void __wrap_quicktun_box_seal(const uint8_t *shared, const uint8_t *nonce, uint8_t *box,
+void __wrap_quicktun_box_seal(struct quicktun_box_key *key, const uint8_t *nonce, uint8_t *box,
                               size_t len);
-bool __wrap_quicktun_box_open(const uint8_t *shared, const uint8_t *nonce, uint8_t *box,
+bool __wrap_quicktun_box_open(struct quicktun_box_key *key, const uint8_t *nonce, uint8_t *box,
                               size_t len);
 
-void __wrap_quicktun_box_seal(const uint8_t *shared, const uint8_t *nonce, uint8_t *box, size_t len)
+void __wrap_quicktun_box_seal(struct quicktun_box_key *key, const uint8_t *nonce, uint8_t *box,
+                              size_t len)
 {
-    if (running && !remember(&sealed, shared, nonce))
+    if (running && !remember(&sealed, key->shared, nonce))
         running->nonces_repeated++;
-    __real_quicktun_box_seal(shared, nonce, box, len);
+    __real_quicktun_box_seal(key, nonce, box, len);
 }
 
-bool __wrap_quicktun_box_open(const uint8_t *shared, const uint8_t *nonce, uint8_t *box, size_t len)
+bool __wrap_quicktun_box_open(struct quicktun_box_key *key, const uint8_t *nonce, uint8_t *box,
+                              size_t len)
 {
-    bool right = __real_quicktun_box_open(shared, nonce, box, len);
-    if (right && running && !remember(&opened, shared, nonce))
+    bool right = __real_quicktun_box_open(key, nonce, box, len);
+    if (right && running && !remember(&opened, key->shared, nonce))
         running->plaintexts_repeated++;
     return right;
 }

@@ -223,7 +223,7 @@ static void secrets_are_gone_after_an_error(void **state)
     uint8_t shared[QUICKTUN_SHARED_LEN];
     hostile_start_up();
     memcpy(secret, victim_session()->out.mine, sizeof secret);
-    memcpy(shared, victim_session()->out.shared, sizeof shared);
+    memcpy(shared, victim_session()->out.key.shared, sizeof shared);
     assert_int_equal(hostile_says((uint8_t[]){15}, 1), QUICKTUN_E_BATCH);
     assert_false(holds(victim_session(), secret));
     assert_false(holds(victim_session(), shared));
