@@ -105,8 +105,11 @@ static void pump(struct tcp_end *end, bool overdue)
             return;
         }
         struct packet packet = {.kind = PACKET_DATA, .offset = end->sent, .len = len, .fin = fin};
+        bool fresh = end->sent >= end->sent_most;
         end->sent += len + (fin ? 1 : 0);
-        if (end->timed_to == 0) {
+        if (end->sent > end->sent_most)
+            end->sent_most = end->sent;
+        if (end->timed_to == 0 && fresh) {
             end->timed_to = end->sent;
             end->timed_from_us = end->conn->world->now_us;
         }

@@ -47,6 +47,7 @@ struct tcp_end {
     struct ring out; /* from acked to written */
     uint64_t acked;
     uint64_t sent;
+    uint64_t sent_most; /* as far as it ever was: what is before was sent again */
     uint64_t written;
     uint64_t edge; /* as far as the other side's window reaches */
     bool fin;      /* the direction ends at `written` */

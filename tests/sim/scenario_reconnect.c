@@ -20,9 +20,12 @@ enum {
     STEP_US = TOWN_SECOND_US / 10,
     SMALL_BYTES = 200,
     LOAD_BYTES = 60 * 1000,
-    LOAD_CALLS = 2,
-    LOAD_MAX_US = TOWN_SECOND_US,
+    LAST_CALLS = 2, /* just before an outage */
+    LAST_BYTES = 6000,
+    LAST_MAX_US = TOWN_SECOND_US,
     CALL_GIVE_UP_MS = 6000,
+    BUFFER_MIN = 32 * 1024, /* with less the path carries less than the load, whole or not */
+    BUFFER_MAX = 1024 * 1024,
     NOTICE_MS = SNITUN_DEAD_AFTER_MS,
     FIRST_WAIT_MS = 3000,
     LAST_WAIT_MS = 60000,
@@ -84,10 +87,17 @@ static void run_loaded(struct town *town, uint64_t seconds)
 /* Bytes are on their way when the outage comes. */
 static void load_link(struct town *town)
 {
-    for (int i = 0; i < LOAD_CALLS; i++)
-        (void)call(town, LOAD_BYTES);
-    (void)sim_run(town->world, sim_now_us(town->world) + sim_random_below(town->world, LOAD_MAX_US),
+    for (int i = 0; i < LAST_CALLS; i++)
+        (void)call(town, LAST_BYTES);
+    (void)sim_run(town->world, sim_now_us(town->world) + sim_random_below(town->world, LAST_MAX_US),
                   NULL, NULL);
+}
+
+static void set_buffers(struct sim_host *host)
+{
+    struct sim_world *world = sim_host_world(host);
+    sim_host_set_buffers(host, sim_random_between(world, BUFFER_MIN, BUFFER_MAX),
+                         sim_random_between(world, BUFFER_MIN, BUFFER_MAX));
 }
 
 /* ---- Outages ---- */
@@ -124,6 +134,7 @@ static void suffer(struct town *town, enum outage outage)
         break;
     default:
         town_move_server(town);
+        set_buffers(town->server_host);
         break;
     }
 }
@@ -156,6 +167,8 @@ static void run(struct sim_world *world)
     struct town town;
     town_build(&town, world, 1, TOWN_DEVICES_MAX, 0);
     town.give_up_ms = CALL_GIVE_UP_MS;
+    set_buffers(town.server_host);
+    set_buffers(town.households[0].publisher.home);
     town_run_seconds(&town, START_S);
     for (int i = 0; i < OUTAGES && sim_failure(world) == NULL; i++) {
         enum outage outage = (enum outage)sim_random_below(world, OUTAGES_KINDS);
