@@ -2,6 +2,7 @@
 
 #include "io/sim/loop.h"
 #include "io/sim/process.h"
+#include "io/sim/tree.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -24,7 +25,9 @@ struct file {
 struct disk {
     struct sim_host *host;
     struct list files;
-    unsigned fail_at; /* steps until the power fails; 0 = not */
+    struct tree *tree;
+    unsigned fail_at; /* steps until the process ends; 0 = not */
+    enum sim_kill fail_how;
 };
 
 static char *copy(const char *bytes, size_t len)
@@ -68,6 +71,7 @@ struct disk *disk_new(struct sim_host *host)
     struct disk *disk = world_alloc(sizeof *disk);
     disk->host = host;
     list_init(&disk->files);
+    disk->tree = tree_new(host->world);
     return disk;
 }
 
@@ -81,7 +85,13 @@ void disk_free(struct disk *disk)
         free(file->path);
         free(file);
     }
+    tree_free(disk->tree);
     free(disk);
+}
+
+struct tree *disk_tree(const struct disk *disk)
+{
+    return disk->tree;
 }
 
 /* ---- Power ---- */
@@ -117,21 +127,36 @@ void disk_lose_power(struct disk *disk)
     disk->fail_at = 0;
     for (struct list *at = disk->files.next; at != &disk->files; at = at->next)
         lose(disk->host->world, container_of(at, struct file, node));
+    tree_lose_power(disk->tree);
 }
 
 void sim_disk_fail_at(struct sim_host *host, unsigned steps)
 {
-    host->disk->fail_at = steps;
+    sim_disk_kill_at(host, steps, SIM_KILL_POWER);
 }
 
-/* Before each step of a change: false when the power failed and the process is a ghost now. */
-static bool step(struct io_disk *view)
+void sim_disk_kill_at(struct sim_host *host, unsigned steps, enum sim_kill how)
+{
+    host->disk->fail_at = steps;
+    host->disk->fail_how = how;
+}
+
+bool disk_step(struct io_disk *view)
 {
     struct disk *disk = view->disk;
     if (disk->fail_at == 0 || --disk->fail_at > 0)
         return true;
-    sim_process_kill(view->process, SIM_KILL_POWER);
+    sim_process_kill(view->process, disk->fail_how);
     return false;
+}
+
+bool disk_is_full(struct io_disk *view)
+{
+    struct sim_world *world = view->disk->host->world;
+    bool full = sim_chance(world, world->weather.disk_full);
+    if (full)
+        sim_fault(world, SIM_DISK_FULL);
+    return full;
 }
 
 /* ---- The scenario's hands ---- */
@@ -194,18 +219,18 @@ static void rename_file(struct file *from, struct file *to)
 static int write_steps(struct io_disk *view, const char *temporary, const char *path,
                        const struct content *content)
 {
-    if (!step(view))
+    if (!disk_step(view))
         return IO_E_OTHER;
     struct file *from = find_or_make(view->disk, temporary);
     content_set(&from->now, content);
-    if (!step(view))
+    if (!disk_step(view))
         return IO_E_OTHER;
     from->now.synced = true;
-    if (!step(view))
+    if (!disk_step(view))
         return IO_E_OTHER;
     struct file *to = find_or_make(view->disk, path);
     rename_file(from, to);
-    if (!step(view))
+    if (!disk_step(view))
         return IO_E_OTHER;
     content_set(&to->durable, &to->now);
     content_set(&from->durable, &from->now);
@@ -217,14 +242,11 @@ int io_file_write(struct io_disk *disk, const char *path, const void *bytes, siz
 {
     if (disk->disk == NULL)
         return IO_E_READ_ONLY;
-    struct sim_world *world = disk->disk->host->world;
     const struct file *old = find(disk->disk, path);
     if (exclusive && old != NULL && old->now.bytes != NULL)
         return IO_E_EXISTS;
-    if (sim_chance(world, world->weather.disk_full)) {
-        sim_fault(world, SIM_DISK_FULL);
+    if (disk_is_full(disk))
         return IO_E_NO_SPACE;
-    }
     size_t path_len = strlen(path);
     char *temporary = world_alloc(path_len + sizeof ".tmp");
     memcpy(temporary, path, path_len);

@@ -99,6 +99,10 @@ enum sim_fault {
     SIM_DISK_LOST,   /* a write that did not survive that */
     SIM_DISK_FULL,   /* a write refused */
     SIM_WALL_JUMP,   /* the wall clock set */
+    SIM_FLIPPED,     /* bytes that somebody on the path changed */
+    SIM_DROPPED,     /* … took away */
+    SIM_REPLAYED,    /* … said again */
+    SIM_REORDERED,   /* … put in another order */
     SIM_FAULT_KINDS,
 };
 const char *sim_fault_name(enum sim_fault fault);
@@ -300,7 +304,16 @@ void sim_disk_put(struct sim_host *host, const char *path, const void *bytes, si
 /* The content now, NUL terminated, or NULL. Valid until the file is written. */
 const char *sim_disk_get(const struct sim_host *host, const char *path, size_t *len);
 
-/* The host loses power at the n-th step of writing from now on; 0 = not. */
+/*
+ * The same for what io/file.h sees; directories above it are made. bytes NULL makes a directory.
+ * sim_tree_next() answers the first name in a directory that sorts behind `after` (NULL = at all).
+ */
+void sim_tree_put(struct sim_host *host, const char *path, const void *bytes, size_t len);
+const void *sim_tree_get(const struct sim_host *host, const char *path, size_t *len);
+const char *sim_tree_next(const struct sim_host *host, const char *directory, const char *after);
+
+/* The host loses power, or its process is killed, at the n-th step of writing; 0 = not. */
 void sim_disk_fail_at(struct sim_host *host, unsigned steps);
+void sim_disk_kill_at(struct sim_host *host, unsigned steps, enum sim_kill how);
 
 #endif

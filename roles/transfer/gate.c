@@ -50,6 +50,7 @@ struct gate {
     size_t queued;
     struct gate_request *busy; /* at the helper pool */
     struct io_timer timer;
+    struct io_task *idle;
     struct address addresses[GATE_ADDRESSES_MAX];
     struct gate_counters counters;
     /* Used by the work alone, one at a time: */
@@ -275,6 +276,13 @@ static void checked(struct io_loop *loop, void *arg)
     }
     free_request(request);
     next(gate);
+    if (gate->busy == NULL)
+        io_task_queue(gate->idle);
+}
+
+bool gate_is_busy(const struct gate *gate)
+{
+    return gate->busy != NULL;
 }
 
 /* The first one whose address may try again. */
@@ -349,11 +357,10 @@ void gate_cancel(struct gate_request *request)
 /* ---- Life ---- */
 
 struct gate *gate_new(struct io_loop *loop, const char *users, const char *seen, const char *into,
-                      char *why, size_t why_len)
+                      struct io_task *idle, char *why, size_t why_len)
 {
     struct gate *gate = calloc(1, sizeof(*gate));
-    uint8_t random[16];
-    char passphrase[33];
+    uint8_t random[USERS_STRANGER_RANDOM];
     if (gate == NULL) {
         snprintf(why, why_len, "out of memory");
         return NULL;
@@ -362,18 +369,15 @@ struct gate *gate_new(struct io_loop *loop, const char *users, const char *seen,
     gate->users_file = users;
     gate->seen_file = seen;
     gate->into = into;
+    gate->idle = idle;
     list_init(&gate->queue);
     io_timer_init(&gate->timer, loop, on_timer, gate);
     map_init(&gate->seen);
     io_random(loop, gate->seed, sizeof(gate->seed));
     io_random(loop, random, sizeof(random));
-    hex_encode(random, sizeof(random), passphrase);
+    users_stranger(random, gate->stranger.hash);
     if (users_read(&gate->users, io_disk(loop), users, why, why_len) != 0)
         goto err;
-    if (!users_hash(passphrase, gate->stranger.hash)) {
-        snprintf(why, why_len, "no memory for Argon2id: it needs 64 MiB");
-        goto err;
-    }
     int error = open_seen(gate);
     if (error != 0) {
         snprintf(why, why_len, "the file of clients' keys %s: %s", seen, io_error_text(error));

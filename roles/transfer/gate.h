@@ -29,12 +29,14 @@ struct gate_counters {
 
 /*
  * seen is the file of client keys, made where it is not there; into is where users' directories
- * start, NULL where nobody has one. The texts must outlive it. NULL with one line in why.
+ * start, NULL where nobody has one. idle is queued each time that nothing is at the helper pool any
+ * more. The texts must outlive it. NULL with one line in why.
  */
 struct gate *gate_new(struct io_loop *loop, const char *users, const char *seen, const char *into,
-                      char *why, size_t why_len);
+                      struct io_task *idle, char *why, size_t why_len);
 
-/* No request may be open. */
+/* No request may be open, nothing at the helper pool. */
+bool gate_is_busy(const struct gate *gate);
 void gate_free(struct gate *gate);
 
 /* Reads the users file again; 0, or -1 with why and the users as before. */

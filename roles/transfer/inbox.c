@@ -232,13 +232,13 @@ static bool make_directory(struct inbox *inbox, const struct announced *announce
     };
     struct io_stat stat;
     int error = io_dir_make(inbox->directory, announced->path, 0700);
-    if (error == 0) {
-        error = sync_home(inbox, announced->path);
-    } else if (error == IO_E_EXISTS) {
+    if (error == IO_E_EXISTS) {
         error = io_dir_stat(inbox->directory, announced->path, &stat);
         if (error == 0 && stat.kind != IO_KIND_DIRECTORY)
             error = IO_E_KIND;
     }
+    if (error == 0)
+        error = sync_home(inbox, announced->path);
     if (error == 0 && (attributes.has_mode || attributes.has_mtime))
         error = io_dir_set(inbox->directory, announced->path, &attributes);
     if (error == 0)
@@ -334,6 +334,21 @@ static bool write_packed(struct inbox *inbox, const struct inbox_step *step,
                 "a zstd frame that is not what was said of it");
 }
 
+/* Who put it there may have been killed before it was on stable storage. */
+static int settle_whole(struct inbox *inbox, const char *path,
+                        const struct io_attributes *attributes)
+{
+    int error = 0;
+    struct io_file *file = io_file_open(inbox->directory, path, &error);
+    if (file == NULL)
+        return error;
+    error = io_file_set(file, attributes);
+    if (error == 0)
+        error = io_file_sync(file);
+    io_file_close(file);
+    return error == 0 ? sync_home(inbox, path) : error;
+}
+
 /* The finished part, to stable storage and to its place. */
 static int settle(struct inbox *inbox, const struct announced *announced)
 {
@@ -347,7 +362,7 @@ static int settle(struct inbox *inbox, const struct announced *announced)
     };
     char part[PATH_ROOM];
     if (inbox->keep_whole)
-        return io_dir_set(inbox->directory, announced->path, &attributes);
+        return settle_whole(inbox, announced->path, &attributes);
     part_of(announced->path, part);
     int error = io_file_set(inbox->file, &attributes);
     if (error == 0)

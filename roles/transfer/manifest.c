@@ -88,6 +88,11 @@ bool manifest_look(struct manifest *manifest)
     return manifest->busy;
 }
 
+bool manifest_is_busy(const struct manifest *manifest)
+{
+    return manifest->busy;
+}
+
 const struct outbox_entry *manifest_front(const struct manifest *manifest)
 {
     return manifest->first;

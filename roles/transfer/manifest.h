@@ -15,11 +15,14 @@ struct manifest;
 struct manifest *manifest_new(struct io_loop *loop, const char *const *paths, size_t count,
                               const char *stream_name, void (*ready)(void *arg), void *arg);
 
-/* Nothing may be at the helper pool: after the loop has run out of work. NULL is allowed. */
+/* It must not be busy. NULL is allowed. */
 void manifest_free(struct manifest *manifest);
 
 /* Looks for more where few are left. False when the helper pool is full, or without memory. */
 bool manifest_look(struct manifest *manifest);
+
+/* True while it is at the helper pool; `ready` follows. */
+bool manifest_is_busy(const struct manifest *manifest);
 
 /* The next one, NULL where there is none now; taken, it is the caller's to free(). */
 const struct outbox_entry *manifest_front(const struct manifest *manifest);

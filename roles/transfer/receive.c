@@ -60,8 +60,7 @@ void receive_gone(struct receive *receive, bool begun, bool done)
         if (done || receive->piped)
             receive_stop(receive);
     }
-    if (receive->stopping && receive->count == 0)
-        io_task_queue(&receive->tell_stopped);
+    io_task_queue(&receive->tell_stopped);
 }
 
 /* ---- Life ---- */
@@ -69,6 +68,9 @@ void receive_gone(struct receive *receive, bool begun, bool done)
 static void on_stopped(void *arg)
 {
     struct receive *receive = arg;
+    if (!receive->stopping || receive->count > 0 || gate_is_busy(receive->gate) || receive->told)
+        return;
+    receive->told = true;
     receive->stopped(receive->arg);
 }
 
@@ -157,8 +159,9 @@ struct receive *receive_start(struct io_loop *loop, const struct receive_config 
         goto err;
     receive->config.once = config->once || receive->piped;
     bool directories = !receive->piped && receive->file_name == NULL;
-    receive->gate = gate_new(loop, config->users_file, config->seen_file,
-                             directories ? config->into : NULL, why, why_len);
+    receive->gate =
+        gate_new(loop, config->users_file, config->seen_file, directories ? config->into : NULL,
+                 &receive->tell_stopped, why, why_len);
     if (receive->gate == NULL || listen_all(receive, why, why_len) != 0)
         goto err;
     log_ready(receive);
@@ -179,8 +182,7 @@ void receive_stop(struct receive *receive)
         next = node->next;
         receiving_stop(container_of(node, struct receiving, node));
     }
-    if (receive->count == 0)
-        io_task_queue(&receive->tell_stopped);
+    io_task_queue(&receive->tell_stopped);
 }
 
 void receive_free(struct receive *receive)
@@ -213,7 +215,7 @@ static json_t *status_of(const struct receiving *receiving)
     struct sodiumtcp_counters counters;
     ip_format(&receiving->from, from);
     text_escape(receiving->user, strlen(receiving->user), name, sizeof(name));
-    sodiumtcp_session_counters(receiving->wire.session, &counters);
+    sodiumtcp_session_counters(receiving->carrier.session, &counters);
     return json_pack("{s:s, s:s, s:s, s:I, s:I, s:I}", "from", from, "user", name, "mode",
                      receiving->inbox == NULL ? "login"
                      : receiving->extension   ? "adit/1"

@@ -19,7 +19,7 @@ static void run_steps(struct receiving *receiving);
 static void push(struct receiving *receiving, struct inbox_step *step)
 {
     if (step == NULL) {
-        wire_fail(&receiving->wire, io_error_text(IO_E_NO_MEMORY));
+        carrier_fail(&receiving->carrier, io_error_text(IO_E_NO_MEMORY));
         return;
     }
     *receiving->waiting.end = step;
@@ -110,13 +110,13 @@ static void stop(struct receiving *receiving, const struct inbox_failure *failur
     text_escape(receiving->user, strlen(receiving->user), name, sizeof(name));
     log_event(receive->loop, LOG_ERROR, "stopped", "\"%s\" cannot go on: %s", name, failure->text);
     if (receiving->extension && !failure->breach) {
-        long n = sodiumtcp_stop(receiving->wire.session, failure->number, failure->code,
-                                failure->text, receiving->wire.out);
-        if (wire_send(&receiving->wire, n))
-            wire_finish(&receiving->wire);
+        long n = sodiumtcp_stop(receiving->carrier.session, failure->number, failure->code,
+                                failure->text, receiving->carrier.out);
+        if (carrier_send(&receiving->carrier, n))
+            carrier_finish(&receiving->carrier);
         return;
     }
-    wire_fail(&receiving->wire, "it could not be kept");
+    carrier_fail(&receiving->carrier, "it could not be kept");
 }
 
 /* A chunk that is full: a frame as it came. */
@@ -160,7 +160,7 @@ static void on_data(struct receiving *receiving, const struct sodiumtcp_event *e
         return;
     }
     if (len == 0)
-        sodiumtcp_written(receiving->wire.session, 0);
+        sodiumtcp_written(receiving->carrier.session, 0);
     else if (receiving->packed)
         keep_packed(receiving, event);
     else
@@ -173,15 +173,15 @@ static void on_data(struct receiving *receiving, const struct sodiumtcp_event *e
 
 static void acknowledge(struct receiving *receiving)
 {
-    struct wire *wire = &receiving->wire;
-    while (wire_has_room(wire) && !receiving->failed) {
+    struct carrier *carrier = &receiving->carrier;
+    while (carrier_has_room(carrier) && !receiving->failed) {
         size_t at = receiving->acked % SODIUMTCP_UNACKED_MAX;
         if (!receiving->items[at].done)
             return;
-        long n = sodiumtcp_ack(wire->session, receiving->acked, receiving->items[at].status,
-                               receiving->items[at].length, wire->out);
+        long n = sodiumtcp_ack(carrier->session, receiving->acked, receiving->items[at].status,
+                               receiving->items[at].length, carrier->out);
         /* An item is over only when those before it are. */
-        if (n == SODIUMTCP_E_CALL || !wire_send(wire, n))
+        if (n == SODIUMTCP_E_CALL || !carrier_send(carrier, n))
             return;
         receiving->items[at].done = false;
         receiving->acked++;
@@ -199,15 +199,15 @@ static void item_done(struct receiving *receiving, uint32_t number, uint8_t stat
 
 static void begun(struct receiving *receiving, const struct inbox_step *step)
 {
-    struct wire *wire = &receiving->wire;
+    struct carrier *carrier = &receiving->carrier;
     if (step->item.kind == SODIUMTCP_DIRECTORY) {
         item_done(receiving, step->number, SODIUMTCP_KEPT, 0);
     } else if (step->item.exists != SODIUMTCP_REPLACE) {
         if (step->verdict == SODIUMTCP_LEAVE_IT)
             item_done(receiving, step->number, SODIUMTCP_SKIPPED, 0);
         if (receiving->extension)
-            wire_send(wire, sodiumtcp_offer(wire->session, step->number, step->verdict,
-                                            step->length, step->hash, wire->out));
+            carrier_send(carrier, sodiumtcp_offer(carrier->session, step->number, step->verdict,
+                                                  step->length, step->hash, carrier->out));
     }
 }
 
@@ -226,7 +226,7 @@ static void step_done(struct receiving *receiving, struct inbox_step *step)
     case INBOX_START:
         break;
     case INBOX_WRITE:
-        sodiumtcp_written(receiving->wire.session, plain_len(step));
+        sodiumtcp_written(receiving->carrier.session, plain_len(step));
         receiving->receive->counter_bytes += plain_len(step);
         break;
     case INBOX_END:
@@ -257,7 +257,7 @@ static void worked(struct io_loop *loop, void *arg)
     struct receiving *receiving = arg;
     struct inbox_step *step = receiving->busy;
     bool failed = receiving->undone != NULL;
-    bool live = !receiving->ended && !receiving->wire.over;
+    bool live = !receiving->ended && !receiving->carrier.over;
     receiving->busy = NULL;
     while (step != NULL) {
         struct inbox_step *done = step;
@@ -277,10 +277,10 @@ static void worked(struct io_loop *loop, void *arg)
         return;
     }
     acknowledge(receiving);
-    wire_flush(&receiving->wire);
+    carrier_flush(&receiving->carrier);
     run_steps(receiving);
     /* Public mode: the engine may have waited for room. */
-    wire_again(&receiving->wire);
+    carrier_again(&receiving->carrier);
 }
 
 /* A batch of what waits, so that many small steps need few turns. */
@@ -318,7 +318,7 @@ static void run_steps(struct receiving *receiving)
     if (last->next == NULL)
         waiting->end = &last->next;
     receiving->busy = NULL;
-    wire_fail(&receiving->wire, io_error_text(error));
+    carrier_fail(&receiving->carrier, io_error_text(error));
 }
 
 /* ---- Events ---- */
@@ -330,8 +330,8 @@ static void let_in(void *arg, const struct user *user, struct io_dir *directory)
     int error = 0;
     receiving->request = NULL;
     if (user == NULL) {
-        sodiumtcp_refuse(receiving->wire.session);
-        wire_fail(&receiving->wire, "refused");
+        sodiumtcp_refuse(receiving->carrier.session);
+        carrier_fail(&receiving->carrier, "refused");
         return;
     }
     receiving->unauthenticated = false;
@@ -346,7 +346,7 @@ static void let_in(void *arg, const struct user *user, struct io_dir *directory)
     }
     if (receive->piped && receive->pipe_taken) {
         io_dir_close(config.directory);
-        wire_fail(&receiving->wire, "another stream is under way");
+        carrier_fail(&receiving->carrier, "another stream is under way");
         return;
     }
     if (receive->piped) {
@@ -362,16 +362,16 @@ static void let_in(void *arg, const struct user *user, struct io_dir *directory)
         receiving->inbox = inbox_new(io_disk(receive->loop), &config);
     if (receiving->inbox == NULL) {
         io_dir_close(config.directory);
-        wire_fail(&receiving->wire, io_error_text(error == 0 ? IO_E_NO_MEMORY : error));
+        carrier_fail(&receiving->carrier, io_error_text(error == 0 ? IO_E_NO_MEMORY : error));
         return;
     }
-    error = sodiumtcp_accept(receiving->wire.session, welcome, io_now_ms(receive->loop));
+    error = sodiumtcp_accept(receiving->carrier.session, welcome, io_now_ms(receive->loop));
     if (error != 0) {
-        wire_fail(&receiving->wire, sodiumtcp_error_text(error));
+        carrier_fail(&receiving->carrier, sodiumtcp_error_text(error));
         return;
     }
-    wire_flush(&receiving->wire);
-    wire_again(&receiving->wire);
+    carrier_flush(&receiving->carrier);
+    carrier_again(&receiving->carrier);
 }
 
 static void on_login(struct receiving *receiving, const struct sodiumtcp_login *login)
@@ -379,7 +379,7 @@ static void on_login(struct receiving *receiving, const struct sodiumtcp_login *
     struct receive *receive = receiving->receive;
     receiving->request = gate_ask(receive->gate, &receiving->from, login, let_in, receiving);
     if (receiving->request == NULL)
-        wire_fail(&receiving->wire, "too many logins wait");
+        carrier_fail(&receiving->carrier, "too many logins wait");
 }
 
 /* A public client's one stream, as if it had been announced. */
@@ -387,8 +387,8 @@ static void begin_public(struct receiving *receiving)
 {
     const struct sodiumtcp_item item = {.kind = SODIUMTCP_STREAM, .size = SODIUMTCP_SIZE_UNKNOWN};
     if (receiving->receive->file_name == NULL && !receiving->receive->piped) {
-        wire_fail(&receiving->wire,
-                  "a public client sends no file name, and --into is a directory");
+        carrier_fail(&receiving->carrier,
+                     "a public client sends no file name, and --into is a directory");
         return;
     }
     push(receiving, inbox_step_new(INBOX_BEGIN, 0, &item));
@@ -452,7 +452,7 @@ static void on_error(struct receiving *receiving, const struct sodiumtcp_event *
     text_escape(event->text, event->len, text, sizeof(text));
     log_event(receiving->receive->loop, LOG_WARN, "stopped", "the client stopped: %s", text);
     receiving->failed = true;
-    wire_finish(&receiving->wire);
+    carrier_finish(&receiving->carrier);
 }
 
 static void on_event(void *arg, const struct sodiumtcp_event *event)
@@ -495,11 +495,11 @@ static void on_room(void *arg)
     struct receiving *receiving = arg;
     if (receiving->extension)
         acknowledge(receiving);
-    wire_flush(&receiving->wire);
+    carrier_flush(&receiving->carrier);
     run_steps(receiving);
     if (receiving->extension && receiving->input_ended &&
-        sodiumtcp_session_over(receiving->wire.session))
-        wire_finish(&receiving->wire);
+        sodiumtcp_session_over(receiving->carrier.session))
+        carrier_finish(&receiving->carrier);
 }
 
 /* ---- The end ---- */
@@ -510,7 +510,7 @@ static void free_receiving(struct receiving *receiving)
         gate_cancel(receiving->request);
     if (receiving->unauthenticated)
         receiving->receive->unauthenticated--;
-    wire_clear(&receiving->wire);
+    carrier_clear(&receiving->carrier);
     drop_steps(&receiving->waiting);
     inbox_free(receiving->inbox);
     if (receiving->pipe != NULL)
@@ -541,7 +541,7 @@ static void log_end(struct receiving *receiving, bool done)
                   receiving->why == NULL ? "it closed the connection" : receiving->why);
 }
 
-/* The wire is over, and nothing of it is at the helper pool. */
+/* The connection is over, and nothing of it is at the helper pool. */
 static void end_connection(struct receiving *receiving)
 {
     struct receive *receive = receiving->receive;
@@ -552,7 +552,7 @@ static void end_connection(struct receiving *receiving)
     bool public_end = !receiving->extension && receiving->input_ended && !receiving->failed;
     bool done = receiving->extension
                     ? receiving->input_ended && receiving->why == NULL && !receiving->failed &&
-                          sodiumtcp_session_over(receiving->wire.session)
+                          sodiumtcp_session_over(receiving->carrier.session)
                     : public_end;
     bool begun = receiving->inbox != NULL;
     log_end(receiving, done);
@@ -579,7 +579,7 @@ static void on_ended(void *arg, const char *why, bool closed)
         end_connection(receiving);
 }
 
-static const struct wire_handler wire_handler = {
+static const struct carrier_handler carrier_handler = {
     .event = on_event, .lend = on_lend, .room = on_room, .ended = on_ended};
 
 void receiving_start(struct receive *receive, struct io_stream *stream)
@@ -598,8 +598,8 @@ void receiving_start(struct receive *receive, struct io_stream *stream)
     receiving->receive = receive;
     receiving->from = io_stream_peer(stream).ip;
     receiving->waiting.end = &receiving->waiting.first;
-    if (!wire_init(&receiving->wire, receive->loop, stream, session, false, &wire_handler,
-                   receiving)) {
+    if (!carrier_init(&receiving->carrier, receive->loop, stream, session, false, &carrier_handler,
+                      receiving)) {
         free(receiving);
         return;
     }
@@ -612,13 +612,13 @@ void receiving_start(struct receive *receive, struct io_stream *stream)
 
 void receiving_stop(struct receiving *receiving)
 {
-    if (receiving->extension && !receiving->failed && !receiving->wire.over) {
+    if (receiving->extension && !receiving->failed && !receiving->carrier.over) {
         const struct inbox_failure failure = {.number = SODIUMTCP_NO_ITEM,
                                               .code = SODIUMTCP_CODE_STOPPED,
                                               .text = "the receiver was stopped"};
         stop(receiving, &failure);
     } else {
-        wire_fail(&receiving->wire, "stopped");
+        carrier_fail(&receiving->carrier, "stopped");
     }
     if (receiving->pipe != NULL)
         io_file_interrupt(receiving->pipe);

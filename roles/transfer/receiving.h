@@ -6,11 +6,11 @@
 #define ROLES_TRANSFER_RECEIVING_H
 
 #include "base/list.h"
+#include "roles/transfer/carrier.h"
 #include "roles/transfer/context.h"
 #include "roles/transfer/gate.h"
 #include "roles/transfer/inbox.h"
 #include "roles/transfer/receive.h"
-#include "roles/transfer/wire.h"
 
 enum { RECEIVING_SPARE_MAX = 4 }; /* chunks kept for the next bytes */
 
@@ -31,6 +31,7 @@ struct receive {
     struct io_timer retry; /* a listener that ran out of descriptors */
     struct io_task tell_stopped;
     bool stopping;
+    bool told; /* that it has stopped */
     bool failed;
     uint64_t started_ms;
     uint64_t counter_connections;
@@ -50,7 +51,7 @@ struct steps {
 struct receiving {
     struct list node;
     struct receive *receive;
-    struct wire wire;
+    struct carrier carrier;
     struct adit_ip from;
     struct gate_request *request;
     bool unauthenticated;
@@ -79,7 +80,7 @@ struct receiving {
         uint64_t length;
     } items[SODIUMTCP_UNACKED_MAX];
     bool input_ended; /* in order */
-    bool ended;       /* the wire is over */
+    bool ended;       /* the connection is over */
     const char *why;
 };
 

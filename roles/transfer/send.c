@@ -33,18 +33,21 @@ static void on_tell_done(void *arg)
 {
     struct send *send = arg;
     /* What is queued, an ERROR perhaps, is still sent. */
-    if (send->has_wire)
-        wire_clear(&send->wire);
-    send->has_wire = false;
-    send->handler->done(send->arg, send->why[0] == '\0' ? NULL : send->why);
+    if (send->has_carrier)
+        carrier_clear(&send->carrier);
+    send->has_carrier = false;
+    /* What is at the helper pool comes back first. */
+    if (!manifest_is_busy(send->manifest) && !source_is_busy(send->source))
+        send->handler->done(send->arg, send->why[0] == '\0' ? NULL : send->why);
 }
 
 void send_give_up(struct send *send, enum sodiumtcp_code code, const char *why)
 {
-    if (send->has_wire && !send->wire.over && send->ready && send->progress.extension) {
-        long n = sodiumtcp_stop(send->wire.session, SODIUMTCP_NO_ITEM, code, why, send->wire.out);
+    if (send->has_carrier && !send->carrier.over && send->ready && send->progress.extension) {
+        long n =
+            sodiumtcp_stop(send->carrier.session, SODIUMTCP_NO_ITEM, code, why, send->carrier.out);
         if (n > 0)
-            wire_send(&send->wire, n);
+            carrier_send(&send->carrier, n);
     }
     send_finish(send, "%s", why);
 }
@@ -99,7 +102,7 @@ static void on_event(void *arg, const struct sodiumtcp_event *event)
     }
 }
 
-static void on_wire_ended(void *arg, const char *why, bool closed)
+static void on_carrier_ended(void *arg, const char *why, bool closed)
 {
     struct send *send = arg;
     if (why == NULL && send->ready && !send->progress.extension && send->finishing &&
@@ -114,8 +117,8 @@ static void on_wire_ended(void *arg, const char *why, bool closed)
                     why == NULL ? "the receiver closed it before all was acknowledged" : why);
 }
 
-static const struct wire_handler wire_handler = {
-    .event = on_event, .room = sending_pump, .ended = on_wire_ended};
+static const struct carrier_handler carrier_handler = {
+    .event = on_event, .room = sending_pump, .ended = on_carrier_ended};
 
 static void on_dialled(void *arg, int error, struct io_stream *stream)
 {
@@ -136,8 +139,9 @@ static void on_dialled(void *arg, int error, struct io_stream *stream)
         send_finish(send, "%s", sodiumtcp_error_text(error));
         return;
     }
-    send->has_wire = wire_init(&send->wire, send->loop, stream, session, true, &wire_handler, send);
-    if (!send->has_wire)
+    send->has_carrier =
+        carrier_init(&send->carrier, send->loop, stream, session, true, &carrier_handler, send);
+    if (!send->has_carrier)
         send_finish(send, "%s", io_error_text(IO_E_NO_MEMORY));
 }
 
@@ -191,8 +195,8 @@ void send_free(struct send *send)
     io_timer_stop(&send->rate_timer);
     if (send->dial != NULL)
         io_dial_cancel(send->dial);
-    if (send->has_wire)
-        wire_clear(&send->wire);
+    if (send->has_carrier)
+        carrier_clear(&send->carrier);
     context_clear(&send->context);
     if (!send->progress.extension)
         free(send->current);

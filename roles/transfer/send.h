@@ -47,7 +47,10 @@ struct send_handler {
     /* An item is left out; name and why are for a person, name not escaped. */
     void (*left_out)(void *arg, const char *root, const char *path, const char *why, bool failed);
 
-    /* It is over. why is NULL when all that was sent is acknowledged; else for a person. */
+    /*
+     * It is over, and nothing of it is at the helper pool. why is NULL when all that was sent is
+     * acknowledged; else for a person.
+     */
     void (*done)(void *arg, const char *why);
 };
 
@@ -61,7 +64,7 @@ struct send *send_start(struct io_loop *loop, const struct send_config *config,
 void send_stop(struct send *send);
 void send_progress(const struct send *send, struct send_progress *progress);
 
-/* After done, and after the loop has run out of work. */
+/* After done, also in it. */
 void send_free(struct send *send);
 
 #endif

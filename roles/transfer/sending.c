@@ -77,13 +77,13 @@ static bool announce(struct send *send)
 {
     leave_out(send);
     const struct outbox_entry *front = manifest_front(send->manifest);
-    if (front == NULL || !sodiumtcp_may_begin(send->wire.session) ||
+    if (front == NULL || !sodiumtcp_may_begin(send->carrier.session) ||
         (front->again && !nothing_open(send)))
         return false;
     const struct sodiumtcp_item item = item_of(send, front);
     uint32_t number = 0;
-    long n = sodiumtcp_begin(send->wire.session, &item, &number, send->wire.out);
-    if (!wire_send(&send->wire, n))
+    long n = sodiumtcp_begin(send->carrier.session, &item, &number, send->carrier.out);
+    if (!carrier_send(&send->carrier, n))
         return false;
     struct outbox_entry *entry = manifest_take(send->manifest);
     struct sending_item *announced = &send->items[number % SODIUMTCP_ASKED_MAX];
@@ -106,7 +106,7 @@ static bool finish_items(struct send *send)
         return false;
     }
     send->finishing = true;
-    return wire_send(&send->wire, sodiumtcp_finish(send->wire.session, send->wire.out));
+    return carrier_send(&send->carrier, sodiumtcp_finish(send->carrier.session, send->carrier.out));
 }
 
 /* ---- Bytes ---- */
@@ -132,28 +132,29 @@ static bool rate_allows(struct send *send)
 /* Seals a piece, or as much of it as may go. Its wire bytes, 0 when none may now, or an error. */
 static long seal(struct send *send, const struct source_piece *piece, size_t *taken)
 {
-    struct sodiumtcp_session *session = send->wire.session;
+    struct sodiumtcp_session *session = send->carrier.session;
     if (piece->packed_len > 0) {
         *taken = piece->len;
         return sodiumtcp_room_zstd(session) < piece->len
                    ? 0
                    : sodiumtcp_data_zstd(session, piece->packed, piece->packed_len,
-                                         (uint32_t)piece->len, send->wire.out);
+                                         (uint32_t)piece->len, send->carrier.out);
     }
     size_t left = piece->len - piece->at;
     size_t room = sodiumtcp_room(session);
     *taken = left < room ? left : room;
-    return *taken == 0 ? 0
-                       : sodiumtcp_data(session, piece->plain + piece->at, *taken, send->wire.out);
+    return *taken == 0
+               ? 0
+               : sodiumtcp_data(session, piece->plain + piece->at, *taken, send->carrier.out);
 }
 
 static bool send_piece(struct send *send, const struct source_piece *piece)
 {
     size_t taken = 0;
-    if (!wire_has_drained(&send->wire) || !rate_allows(send))
+    if (!carrier_has_drained(&send->carrier) || !rate_allows(send))
         return false;
     long n = seal(send, piece, &taken);
-    if (n == 0 || !wire_send(&send->wire, n))
+    if (n == 0 || !carrier_send(&send->carrier, n))
         return false;
     send->allowance -= n;
     send->unanswered += !send->progress.extension;
@@ -197,8 +198,8 @@ static bool start_item(struct send *send)
     if (!send->progress.extension)
         return true;
     send->progress.resumed += offset;
-    return wire_send(&send->wire,
-                     sodiumtcp_start(send->wire.session, send->number, offset, send->wire.out));
+    return carrier_send(&send->carrier, sodiumtcp_start(send->carrier.session, send->number, offset,
+                                                        send->carrier.out));
 }
 
 static bool end_item(struct send *send)
@@ -209,9 +210,9 @@ static bool end_item(struct send *send)
                                                              : SODIUMTCP_COMPLETE;
     if (status == SODIUMTCP_COMPLETE_HASHED)
         source_hash(send->source, hash);
-    long n = sodiumtcp_end(send->wire.session, status, hash, send->wire.out);
+    long n = sodiumtcp_end(send->carrier.session, status, hash, send->carrier.out);
     item_over(send);
-    return wire_send(&send->wire, n);
+    return carrier_send(&send->carrier, n);
 }
 
 /* One step with the contents of items; true when something was done. */
@@ -219,7 +220,7 @@ static bool go_on(struct send *send)
 {
     uint32_t number;
     if (send->current == NULL) {
-        if (!sodiumtcp_may_start(send->wire.session, &number))
+        if (!sodiumtcp_may_start(send->carrier.session, &number))
             return false;
         struct sending_item *item = &send->items[number % SODIUMTCP_ASKED_MAX];
         if (item->entry != NULL)
@@ -266,14 +267,14 @@ static bool end_public(struct send *send)
     if (!send->said_empty && send->progress.bytes == 0) {
         send->said_empty = true;
         send->unanswered++;
-        return wire_send(&send->wire,
-                         sodiumtcp_data(send->wire.session, send->wire.out, 0, send->wire.out));
+        return carrier_send(&send->carrier, sodiumtcp_data(send->carrier.session, send->carrier.out,
+                                                           0, send->carrier.out));
     }
     if (send->unanswered > 0)
         return false;
     item_over(send);
     send->progress.items = 1;
-    wire_finish(&send->wire);
+    carrier_finish(&send->carrier);
     return false;
 }
 
@@ -299,11 +300,15 @@ static bool step(struct send *send)
 void sending_pump(void *arg)
 {
     struct send *send = arg;
+    if (send->done_told) {
+        io_task_queue(&send->tell_done);
+        return;
+    }
     send->progress.total = manifest_total(send->manifest);
     send->progress.total_known = manifest_all_found(send->manifest);
-    if (send->ready && !send->done_told) {
-        wire_flush(&send->wire);
-        while (wire_has_room(&send->wire) && !send->done_told && step(send))
+    if (send->ready) {
+        carrier_flush(&send->carrier);
+        while (carrier_has_room(&send->carrier) && !send->done_told && step(send))
             ;
     }
     if (!send->done_told && !(manifest_look(send->manifest) && source_go_on(send->source)))

@@ -5,11 +5,11 @@
 #ifndef ROLES_TRANSFER_SENDING_H
 #define ROLES_TRANSFER_SENDING_H
 
+#include "roles/transfer/carrier.h"
 #include "roles/transfer/context.h"
 #include "roles/transfer/manifest.h"
 #include "roles/transfer/send.h"
 #include "roles/transfer/source.h"
-#include "roles/transfer/wire.h"
 
 enum { SENDING_WHY_MAX = 2 * SODIUMTCP_ERROR_TEXT_MAX };
 
@@ -26,8 +26,8 @@ struct send {
     void *arg;
     struct context context;
     struct io_dial *dial;
-    struct wire wire;
-    bool has_wire;
+    struct carrier carrier;
+    bool has_carrier;
     bool ready;
     bool done_told;
     char why[SENDING_WHY_MAX];

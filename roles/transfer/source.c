@@ -136,8 +136,12 @@ static void worked(struct io_loop *loop, void *arg)
     source->busy = false;
     source->count += source->filled;
     source->ended = source->found_end;
-    if (!source->stopped)
-        source->ready(source->arg);
+    source->ready(source->arg);
+}
+
+bool source_is_busy(const struct source *source)
+{
+    return source->busy;
 }
 
 /* ---- From the loop ---- */

@@ -25,7 +25,7 @@ struct source_piece {
 struct source;
 struct source *source_new(struct io_loop *loop, bool hashing, void (*ready)(void *arg), void *arg);
 
-/* Nothing may be at the helper pool: after the loop has run out of work. NULL is allowed. */
+/* It must not be busy. NULL is allowed. */
 void source_free(struct source *source);
 
 /* How long pieces are at most, and whether they are packed; before the first source_open(). */
@@ -68,7 +68,10 @@ void source_hash(struct source *source, uint8_t hash[SODIUMTCP_HASH_LEN]);
 /* After the end, for the next source_open(). */
 void source_close(struct source *source);
 
-/* Ends a wait for a pipe, now and later; nothing more is told. */
+/* Ends a wait for a pipe, now and later. Nothing more is read. */
 void source_stop(struct source *source);
+
+/* True while it is at the helper pool; `ready` follows. */
+bool source_is_busy(const struct source *source);
 
 #endif

@@ -30,6 +30,20 @@ bool users_hash(const char *passphrase, char hash[USERS_HASH_MAX])
                                                        crypto_pwhash_ALG_ARGON2ID13) == 0;
 }
 
+/* The text of crypto_pwhash_str_alg(): parameters, then salt and hash in base64 without padding. */
+void users_stranger(const uint8_t random[USERS_STRANGER_RANDOM], char hash[USERS_HASH_MAX])
+{
+    enum { SALT_LEN = 16, HASH_LEN = 32 };
+    const int variant = sodium_base64_VARIANT_ORIGINAL_NO_PADDING;
+    char salt[sodium_base64_ENCODED_LEN(SALT_LEN, sodium_base64_VARIANT_ORIGINAL_NO_PADDING)];
+    char text[sodium_base64_ENCODED_LEN(HASH_LEN, sodium_base64_VARIANT_ORIGINAL_NO_PADDING)];
+    sodium_bin2base64(salt, sizeof(salt), random, SALT_LEN, variant);
+    sodium_bin2base64(text, sizeof(text), random + SALT_LEN, HASH_LEN, variant);
+    snprintf(hash, USERS_HASH_MAX, "%sv=19$m=%llu,t=%llu,p=1$%s$%s", crypto_pwhash_STRPREFIX,
+             (unsigned long long)crypto_pwhash_MEMLIMIT_INTERACTIVE / 1024,
+             (unsigned long long)crypto_pwhash_OPSLIMIT_INTERACTIVE, salt, text);
+}
+
 bool users_verify(const char hash[USERS_HASH_MAX], const char *passphrase)
 {
     return crypto_pwhash_str_verify(hash, passphrase, strlen(passphrase)) == 0;

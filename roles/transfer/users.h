@@ -45,6 +45,12 @@ bool users_name_valid(const char *name);
  */
 bool users_hash(const char *passphrase, char hash[USERS_HASH_MAX]);
 
+/*
+ * A hash of the same cost that no passphrase has, as far as anybody knows, from 48 random bytes.
+ */
+enum { USERS_STRANGER_RANDOM = 48 };
+void users_stranger(const uint8_t random[USERS_STRANGER_RANDOM], char hash[USERS_HASH_MAX]);
+
 /* Blocks as long. */
 bool users_verify(const char hash[USERS_HASH_MAX], const char *passphrase);
 

@@ -13,7 +13,7 @@
 
 static const struct scenario *const scenarios[] = {
     &scenario_echo,      &scenario_tunnel, &scenario_bulk,      &scenario_hostile,
-    &scenario_reconnect, &scenario_storm,  &scenario_supersede, &scenario_stall};
+    &scenario_reconnect, &scenario_storm,  &scenario_supersede, &scenario_stall, &scenario_send};
 
 enum {
     SCENARIO_COUNT = sizeof scenarios / sizeof scenarios[0],

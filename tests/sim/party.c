@@ -42,7 +42,7 @@ static void start(struct io_loop *loop, void *arg)
     char why[512] = "";
     life->begun = true;
     life->role = party->ops->start(loop, party->arg, life, why, sizeof why);
-    if (life->role == NULL && party->now == life)
+    if (life->role == NULL && party->now == life && sim_host_process(party->host) != NULL)
         sim_fail(party->world, "%s does not start: %s", party->ops->name, why);
     life->stopped = life->role == NULL;
 }

@@ -30,5 +30,6 @@ extern const struct scenario scenario_reconnect;
 extern const struct scenario scenario_storm;
 extern const struct scenario scenario_supersede;
 extern const struct scenario scenario_stall;
+extern const struct scenario scenario_send;
 
 #endif

@@ -1,0 +1,287 @@
+#include "tests/sim/courier.h"
+
+#include <sodium.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum {
+    PORT = 5555,
+    CONNECT_MS = 30000,
+    SMALL_MAX = 3000,
+    LARGE_MAX = 1500 * 1000,
+};
+
+static const char sender_address[] = "10.0.0.2";
+static const char receiver_address[] = "10.0.0.1";
+static const char part_prefix[] = ".adit-part-";
+
+/* ---- The receiver ---- */
+
+struct receiver {
+    struct receive *receive;
+    struct life *life;
+};
+
+static void receiver_stopped(void *arg)
+{
+    const struct receiver *receiver = arg;
+    party_stopped(receiver->life);
+}
+
+static void *receiver_start(struct io_loop *loop, void *arg, struct life *life, char *why,
+                            size_t why_len)
+{
+    const struct courier *courier = arg;
+    struct receiver *receiver = calloc(1, sizeof *receiver);
+    if (receiver == NULL)
+        abort();
+    const struct receive_config config = {.listen = &courier->listen,
+                                          .listen_count = 1,
+                                          .pair = courier->pair,
+                                          .users_file = "/etc/users",
+                                          .seen_file = "/var/seen",
+                                          .into = "/in",
+                                          .window = SODIUMTCP_WINDOW_MIN,
+                                          .umask = 022};
+    receiver->life = life;
+    receiver->receive = receive_start(loop, &config, receiver_stopped, receiver, why, why_len);
+    if (receiver->receive != NULL)
+        return receiver;
+    free(receiver);
+    return NULL;
+}
+
+static void receiver_stop(void *role)
+{
+    const struct receiver *receiver = role;
+    receive_stop(receiver->receive);
+}
+
+static void receiver_free(void *role)
+{
+    struct receiver *receiver = role;
+    receive_free(receiver->receive);
+    free(receiver);
+}
+
+static const struct party_ops receiver_ops = {
+    .name = "receive", .start = receiver_start, .stop = receiver_stop, .free = receiver_free};
+
+/* ---- The sender ---- */
+
+struct sender {
+    struct courier *courier;
+    struct send *send;
+    struct life *life;
+};
+
+static void sender_left_out(void *arg, const char *root, const char *path, const char *why,
+                            bool failed)
+{
+    (void)arg, (void)root, (void)path, (void)why, (void)failed;
+}
+
+/* What a ghost says counts for nothing. */
+static void sender_done(void *arg, const char *why)
+{
+    const struct sender *sender = arg;
+    struct courier *courier = sender->courier;
+    if (party_role(&courier->sender) == sender && sim_host_process(courier->sender_host) != NULL) {
+        send_progress(sender->send, &courier->progress);
+        courier->done = true;
+        courier->all_kept = why == NULL && courier->progress.failures == 0;
+        snprintf(courier->why, sizeof courier->why, "%s", why == NULL ? "" : why);
+    }
+    party_stopped(sender->life);
+}
+
+static const struct send_handler sender_handler = {sender_left_out, sender_done};
+
+static void *sender_start(struct io_loop *loop, void *arg, struct life *life, char *why,
+                          size_t why_len)
+{
+    struct sender *sender = calloc(1, sizeof *sender);
+    if (sender == NULL)
+        abort();
+    sender->courier = arg;
+    sender->life = life;
+    sender->send = send_start(loop, &sender->courier->config, &sender_handler, sender);
+    if (sender->send != NULL)
+        return sender;
+    snprintf(why, why_len, "out of memory");
+    free(sender);
+    return NULL;
+}
+
+static void sender_stop(void *role)
+{
+    const struct sender *sender = role;
+    send_stop(sender->send);
+}
+
+static void sender_free(void *role)
+{
+    struct sender *sender = role;
+    send_free(sender->send);
+    free(sender);
+}
+
+static const struct party_ops sender_ops = {
+    .name = "send", .start = sender_start, .stop = sender_stop, .free = sender_free};
+
+/* ---- Files ---- */
+
+static size_t draw_len(struct sim_world *world)
+{
+    uint64_t kind = sim_random_below(world, 10);
+    if (kind == 0)
+        return 0;
+    return sim_random_below(world, kind < 6 ? SMALL_MAX : LARGE_MAX);
+}
+
+/* Long runs, so that some of it can be packed, or noise. */
+static void draw_bytes(struct sim_world *world, uint8_t *bytes, size_t len)
+{
+    bool noise = sim_chance(world, 5000);
+    uint64_t value = sim_random_below(world, UINT64_MAX);
+    for (size_t i = 0; i < len; i++) {
+        if (noise || i % 64 == 0)
+            value = value * UINT64_C(6364136223846793005) + UINT64_C(1442695040888963407);
+        bytes[i] = (uint8_t)(value >> 56);
+    }
+}
+
+static void make_files(struct courier *courier)
+{
+    struct sim_world *world = courier->world;
+    courier->flat = sim_chance(world, 5000);
+    sim_tree_put(courier->sender_host, "/src/empty", NULL, 0);
+    courier->file_count = sim_random_between(world, 1, COURIER_FILES_MAX);
+    for (size_t i = 0; i < courier->file_count; i++) {
+        struct courier_file *file = &courier->files[i];
+        const char *home = i % 3 == 2 ? "deep/er/" : "";
+        snprintf(file->source, sizeof file->source, "/src/%sfile-%02zu", home, i);
+        snprintf(file->target, sizeof file->target, "/in/%s%sfile-%02zu",
+                 courier->flat ? "" : "src/", courier->flat ? "" : home, i);
+        file->len = draw_len(world);
+        file->bytes = malloc(file->len + 1);
+        if (file->bytes == NULL)
+            abort();
+        draw_bytes(world, file->bytes, file->len);
+        courier->bytes += file->len;
+        sim_tree_put(courier->sender_host, file->source, file->bytes, file->len);
+        courier->paths[i] = courier->flat ? file->source : "/src";
+    }
+}
+
+static bool is_whole(const struct courier_file *file, const void *bytes, size_t len)
+{
+    return len == file->len && (len == 0 || memcmp(bytes, file->bytes, len) == 0);
+}
+
+static const struct courier_file *file_at(const struct courier *courier, const char *path)
+{
+    for (size_t i = 0; i < courier->file_count; i++)
+        if (strcmp(courier->files[i].target, path) == 0)
+            return &courier->files[i];
+    return NULL;
+}
+
+static size_t check_directory(const struct courier *courier, const char *directory)
+{
+    struct sim_host *host = courier->receiver_host;
+    char path[2 * COURIER_PATH_MAX];
+    size_t whole = 0;
+    const char *name = NULL;
+    while ((name = sim_tree_next(host, directory, name)) != NULL) {
+        size_t len = 0;
+        snprintf(path, sizeof path, "%s/%s", directory, name);
+        const void *bytes = sim_tree_get(host, path, &len);
+        if (bytes == NULL || strncmp(name, part_prefix, strlen(part_prefix)) == 0)
+            continue;
+        const struct courier_file *file = file_at(courier, path);
+        if (file == NULL || !is_whole(file, bytes, len))
+            sim_fail(courier->world, "%s is there and is not whole: %zu bytes of %zu", path, len,
+                     file == NULL ? 0 : file->len);
+        whole++;
+    }
+    return whole;
+}
+
+size_t courier_check_names(const struct courier *courier)
+{
+    return check_directory(courier, "/in") + check_directory(courier, "/in/src") +
+           check_directory(courier, "/in/src/deep/er");
+}
+
+/* ---- Life ---- */
+
+/* Argon2id with the least of everything: what it costs is not what is looked at here. */
+static void make_user(struct courier *courier)
+{
+    char hash[crypto_pwhash_STRBYTES];
+    char line[crypto_pwhash_STRBYTES + 16];
+    if (sodium_init() < 0 ||
+        crypto_pwhash_str_alg(hash, "secret", strlen("secret"), crypto_pwhash_OPSLIMIT_MIN,
+                              crypto_pwhash_MEMLIMIT_MIN, crypto_pwhash_ALG_ARGON2ID13) != 0)
+        abort();
+    int len = snprintf(line, sizeof line, "alice:%s::\n", hash);
+    sim_disk_put(courier->receiver_host, "/etc/users", line, (size_t)len, 0600);
+    sim_tree_put(courier->receiver_host, "/var", NULL, 0);
+    sim_tree_put(courier->receiver_host, "/in", NULL, 0);
+}
+
+void courier_build(struct courier *courier, struct sim_world *world)
+{
+    *courier = (struct courier){.world = world};
+    courier->receiver_host = sim_host_new(world, "receiver", receiver_address);
+    courier->sender_host = sim_host_new(world, "sender", sender_address);
+    party_init(&courier->receiver, courier->receiver_host, &receiver_ops, courier);
+    party_init(&courier->sender, courier->sender_host, &sender_ops, courier);
+    memset(courier->pair.secret_key, 7, sizeof courier->pair.secret_key);
+    make_user(courier);
+    if (crypto_scalarmult_base(courier->pair.public_key, courier->pair.secret_key) != 0 ||
+        !ip_parse(receiver_address, &courier->listen.ip))
+        abort();
+    courier->listen.port = PORT;
+    make_files(courier);
+}
+
+void courier_free(struct courier *courier)
+{
+    for (size_t i = 0; i < courier->file_count; i++)
+        free(courier->files[i].bytes);
+}
+
+void courier_look_after_receiver(struct courier *courier)
+{
+    bool fell = party_is_up(&courier->receiver) && sim_host_process(courier->receiver_host) == NULL;
+    if (fell)
+        party_restart(&courier->receiver, SIM_KILL_POWER, 1000000);
+}
+
+void courier_send(struct courier *courier)
+{
+    static const enum sodiumtcp_exists exists[] = {SODIUMTCP_RESUME, SODIUMTCP_RESUME,
+                                                   SODIUMTCP_REPLACE, SODIUMTCP_SKIP};
+    struct sim_world *world = courier->world;
+    courier->config = (struct send_config){.port = PORT,
+                                           .login = "alice",
+                                           .passphrase = "secret",
+                                           .paths = courier->paths,
+                                           .path_count = courier->flat ? courier->file_count : 1,
+                                           .exists = exists[sim_random_below(world, 4)],
+                                           .verify = sim_chance(world, 3000),
+                                           .compress = sim_chance(world, 5000),
+                                           .connect_ms = CONNECT_MS};
+    snprintf(courier->config.host, sizeof courier->config.host, "%s", receiver_address);
+    memcpy(courier->config.server_key, courier->pair.public_key, SODIUMTCP_KEY_LEN);
+    courier->done = false;
+    courier->all_kept = false;
+    party_start(&courier->sender);
+}
+
+void courier_stop_sender(struct courier *courier)
+{
+    party_stop(&courier->sender);
+}
