@@ -23,8 +23,8 @@ static const struct option_spec specs[] = {
      .value = "FILE|-",
      .kind = OPTION_SECRET,
      .traits = OPTION_STDIN | OPTION_NOT_IN_FILE,
-     .help = "The passphrase is the first line of this file, or of standard input. Without it, "
-             "the terminal is asked."},
+     .help = "The passphrase is the first line of this file, or of standard input; /dev/fd/N is "
+             "descriptor N. Without it, the terminal is asked."},
     {.name = NULL},
 };
 

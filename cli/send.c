@@ -39,8 +39,8 @@ static const struct option_spec specs[] = {
      .value = "FILE",
      .kind = OPTION_SECRET,
      .traits = OPTION_NOT_IN_FILE,
-     .help = "The passphrase is the first line of this file, mode 0640 or less. Without it, the "
-             "terminal is asked."},
+     .help = "The passphrase is the first line of this file, mode 0640 or less; /dev/fd/N is "
+             "descriptor N. Without it, the terminal is asked."},
     {.name = "name",
      .value = "NAME",
      .kind = OPTION_TEXT,
