@@ -35,7 +35,7 @@ enum {
     MESH_PATH_MAX = 32,     /* routers in a path, the first and the last included */
     MESH_ROUTES_MAX = 4096, /* networks that a peer may announce */
     /* Updates received of a peer: so many at once and a second on top, or it is a flood. */
-    MESH_HEAR_BURST = 4 * MESH_ROUTES_MAX,
+    MESH_HEAR_BURST = 3 * MESH_ROUTES_MAX,
     MESH_HEAR_PER_S = 512,
     /* Updates sent to a peer: well below what it takes. */
     MESH_TELL_BURST = 2 * MESH_ROUTES_MAX,

@@ -104,6 +104,7 @@ static json_t *peer_status(const struct vpn_peer *peer)
         struct mesh_counters mesh;
         mesh_counters(vpn->mesh, peer->number, &mesh);
         json_object_set_new(object, "routes_learned", json_integer((json_int_t)mesh.learned));
+        json_object_set_new(object, "routes_refused", json_integer((json_int_t)mesh.refused));
     }
     if (vpn->stations != NULL)
         json_object_set_new(

@@ -16,6 +16,7 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
 
 import harness  # noqa: E402
 from harness import Process, SANITIZER, join, write_secret  # noqa: E402
+import vpn  # noqa: E402
 
 PR_SET_CHILD_SUBREAPER = 36
 
@@ -242,6 +243,14 @@ def programs(tmp_path, key, request):
     if wrong:
         logs = "\n".join(f"--- {p.name}\n{p.log()}" for p in made.all)
         pytest.fail("; ".join(wrong) + "\n" + logs)
+
+
+@pytest.fixture
+def net(programs):
+    made = vpn.Net(programs)
+    yield made
+    wrong = made.finish()
+    assert not wrong, "\n".join(wrong)
 
 
 @pytest.fixture(scope="session")
