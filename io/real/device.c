@@ -338,7 +338,7 @@ int io_device_hook(struct io_device *device, const char *const *arguments, size_
 struct io_stream *io_connect_past(struct io_device *device, const struct addr *to,
                                   const struct io_stream_handler *handler, void *arg, int *error)
 {
-    int fd = requests_socket(&device->requests, to->ip.family);
+    int fd = requests_socket(&device->requests, to, false);
     *error = fd;
     return fd < 0 ? NULL : stream_connect(device->source.loop, fd, to, handler, arg, error);
 }
@@ -346,7 +346,7 @@ struct io_stream *io_connect_past(struct io_device *device, const struct addr *t
 struct io_listener *io_listen_past(struct io_device *device, const struct addr *at,
                                    const struct io_listener_handler *handler, void *arg, int *error)
 {
-    int fd = requests_socket(&device->requests, at->ip.family);
+    int fd = requests_socket(&device->requests, at, true);
     *error = fd;
     return fd < 0 ? NULL : listener_listen(device->source.loop, fd, at, handler, arg, error);
 }

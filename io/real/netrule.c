@@ -20,21 +20,39 @@ static uint8_t kernel_family(unsigned family)
     return family == 6 ? AF_INET6 : AF_INET;
 }
 
-static void put_destination(struct nlmsghdr *message, const struct addr *to)
+static size_t ip_len(const struct adit_ip *ip)
 {
-    struct fib_rule_port_range port = {.start = to->port, .end = to->port};
-    mnl_attr_put(message, FRA_DST, to->ip.family == 6 ? 16 : 4, to->ip.bytes);
+    return ip->family == 6 ? 16 : 4;
+}
+
+static bool is_any(const struct adit_ip *ip)
+{
+    static const uint8_t zeros[16];
+    return memcmp(ip->bytes, zeros, ip_len(ip)) == 0;
+}
+
+/* An address with a length in bits in the fixed part, and a port. */
+static void put_end(struct nlmsghdr *message, const struct addr *end, uint16_t ip, uint16_t ports)
+{
+    struct fib_rule_port_range port = {.start = end->port, .end = end->port};
+    if (!is_any(&end->ip))
+        mnl_attr_put(message, ip, ip_len(&end->ip), end->ip.bytes);
     mnl_attr_put_u8(message, FRA_IP_PROTO, IPPROTO_TCP);
-    mnl_attr_put(message, FRA_DPORT_RANGE, sizeof(port), &port);
+    mnl_attr_put(message, ports, sizeof(port), &port);
+}
+
+static uint8_t bits_of(const struct addr *end)
+{
+    return end == NULL || is_any(&end->ip) ? 0 : (uint8_t)(8 * ip_len(&end->ip));
 }
 
 int netrule_set(struct netlink *netlink, unsigned family, const struct netrule *rule, bool add)
 {
     struct fib_rule_hdr fixed = {.family = kernel_family(family),
                                  .action = rule->table == 0 ? FR_ACT_NOP : FR_ACT_TO_TBL,
-                                 .flags = rule->unmarked ? FIB_RULE_INVERT : 0};
-    if (rule->to != NULL)
-        fixed.dst_len = rule->to->ip.family == 6 ? 128 : 32;
+                                 .flags = rule->unmarked ? FIB_RULE_INVERT : 0,
+                                 .dst_len = bits_of(rule->to),
+                                 .src_len = bits_of(rule->from)};
     struct nlmsghdr *message =
         netlink_begin(netlink, add ? RTM_NEWRULE : RTM_DELRULE, add ? NLM_F_CREATE | NLM_F_EXCL : 0,
                       &fixed, sizeof(fixed));
@@ -49,7 +67,9 @@ int netrule_set(struct netlink *netlink, unsigned family, const struct netrule *
     if (rule->from_device != NULL)
         mnl_attr_put_strz(message, FRA_IIFNAME, rule->from_device);
     if (rule->to != NULL)
-        put_destination(message, rule->to);
+        put_end(message, rule->to, FRA_DST, FRA_DPORT_RANGE);
+    if (rule->from != NULL)
+        put_end(message, rule->from, FRA_SRC, FRA_SPORT_RANGE);
     int error = netlink_ask(netlink);
     return error == (add ? EEXIST : ENOENT) ? 0 : error;
 }

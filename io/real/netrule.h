@@ -17,6 +17,7 @@ struct netrule {
     bool narrower;           /* without the table's default route */
     const char *from_device; /* NULL = any */
     const struct addr *to;   /* TCP to this address and port, NULL = any */
+    const struct addr *from; /* TCP from them, without an address from the port, NULL = any */
 };
 
 /* Adds or removes it: 0 or an errno, 0 also when that is so already. */

@@ -232,6 +232,40 @@ static int set_rules(struct netsetup *setup, unsigned family)
     return error != 0 ? error : netrule_set(&setup->netlink, family, &into, true);
 }
 
+static void set_past(struct netsetup *setup, const struct netsetup_past *past, bool add)
+{
+    struct netrule rule = {
+        .priority = NETSETUP_RULE_PAST, .mark = setup->table, .table = RT_TABLE_MAIN};
+    if (past->accepted)
+        rule.from = &past->addr;
+    else
+        rule.to = &past->addr;
+    (void)netrule_set(&setup->netlink, 4, &rule, add);
+}
+
+void netsetup_past(struct netsetup *setup, const struct netsetup_past *past)
+{
+    size_t count = setup->past_count < NETSETUP_PAST_MAX ? setup->past_count : NETSETUP_PAST_MAX;
+    if (past->addr.ip.family != 4)
+        return;
+    for (size_t i = 0; i < count; i++)
+        if (addr_equal(&setup->past[i].addr, &past->addr) &&
+            setup->past[i].accepted == past->accepted)
+            return;
+    struct netsetup_past *place = &setup->past[setup->past_count++ % NETSETUP_PAST_MAX];
+    if (setup->everything[0] && count == NETSETUP_PAST_MAX)
+        set_past(setup, place, false);
+    *place = *past;
+    if (setup->everything[0])
+        set_past(setup, place, true);
+}
+
+static void set_all_past(struct netsetup *setup)
+{
+    for (size_t i = 0; i < setup->past_count && i < NETSETUP_PAST_MAX; i++)
+        set_past(setup, &setup->past[i], true);
+}
+
 static bool is_table(const struct netrule_found *rule, void *arg)
 {
     const struct netsetup *setup = arg;
@@ -250,11 +284,14 @@ int netsetup_everything(struct netsetup *setup, unsigned family, bool on, bool b
     if (family != 4 && family != 6)
         return IO_E_OTHER;
     size_t at = family == 6 ? 1 : 0;
+    setup->everything[at] = on;
     setup->block[at] = on && block;
     if (!on) {
         end_family(setup, family);
         return 0;
     }
+    if (family == 4)
+        set_all_past(setup);
     int error = default_route(setup, family, false, true);
     if (error != 0 && !block)
         goto out;

@@ -5,8 +5,9 @@
  * is done already succeeds.
  *
  * Everything: a table of its own, whose number is made of the device's index, holds a default route
- * into the device, and behind it one that refuses, where leaks are blocked. Three rules lead there:
+ * into the device, and behind it one that refuses, where leaks are blocked. Rules lead there:
  *
+ *   20000: from all to A fwmark T/0x0 ipproto tcp dport P lookup main     see netsetup_past()
  *   20001: from all fwmark T/0x0 lookup main suppress_prefixlength 0      narrower routes come
  * first 20002: not from all fwmark T/0x70000000 lookup T                      all but marked
  * sockets 20003: from all fwmark T/0x0 iif NAME nop                             says whose block
@@ -22,6 +23,7 @@
 
 enum {
     NETSETUP_ENTRIES_MAX = 100000, /* addresses and routes of one device */
+    NETSETUP_PAST_MAX = 256,       /* ways past the device */
     NETSETUP_PROTOCOL = 0xad,      /* of our routes and rules (rtm_protocol, FRA_PROTOCOL) */
     NETSETUP_TABLE = 0x20000000,   /* + index of the device: its table and its mark */
     NETSETUP_MASK = 0x70000000,    /* the bits of a mark that say that it is ours */
@@ -31,13 +33,22 @@ enum {
     NETSETUP_RULE_OWNER = 20003,
 };
 
+/* A way past the device: connections to an address and port, or accepted at them. */
+struct netsetup_past {
+    struct addr addr;
+    bool accepted;
+};
+
 struct netsetup {
     struct netlink netlink;
     char name[IO_DEVICE_NAME_MAX];
     uint32_t index;
-    uint32_t table; /* and mark */
-    bool block[2];  /* IPv4, IPv6 */
-    size_t entries; /* addresses and routes that were added */
+    uint32_t table;     /* and mark */
+    bool everything[2]; /* IPv4, IPv6 */
+    bool block[2];
+    struct netsetup_past past[NETSETUP_PAST_MAX]; /* a ring, of IPv4 alone */
+    size_t past_count;                            /* that there ever were */
+    size_t entries;                               /* addresses and routes that were added */
 };
 
 /* For the device of that name. */
@@ -57,6 +68,14 @@ int netsetup_route(struct netsetup *setup, const struct cidr *to, bool add);
 
 /* As io_device_everything(). With `block` the rules stand even where this fails. */
 int netsetup_everything(struct netsetup *setup, unsigned family, bool on, bool block);
+
+/*
+ * Lets the answers to a marked socket in. Where the kernel filters by reverse path, and strictly,
+ * it asks whether an answer to its sender would leave by the interface that the packet came from;
+ * that question has no mark, so it gets a rule. IPv4 alone has such a filter. Without everything in
+ * force the rule waits for it.
+ */
+void netsetup_past(struct netsetup *setup, const struct netsetup_past *past);
 
 /* Removes what devices of ended processes have left: all but blocks of devices of other names. */
 void netsetup_settle(struct netsetup *setup);

@@ -116,18 +116,21 @@ static void read_work(struct helper *helper)
 /* ---- Questions ---- */
 
 /* A socket of this device: the rules let its packets past. Returns it, or an error. */
-static int marked_socket(const struct helper *helper, unsigned family)
+static int marked_socket(struct helper *helper, const struct privileged_ask *ask)
 {
-    struct addr addr = {.ip.family = (uint8_t)family};
+    struct netsetup_past past = {.addr = {.ip.family = ask->family, .port = ask->port},
+                                 .accepted = ask->question == PRIVILEGED_LISTEN};
     uint32_t mark = helper->setup.table;
-    if (family != 4 && family != 6)
+    if (ask->family != 4 && ask->family != 6)
         return IO_E_OTHER;
-    int fd = socket_tcp(&addr);
+    memcpy(past.addr.ip.bytes, ask->ip, ask->family == 4 ? 4 : 16);
+    int fd = socket_tcp(&past.addr);
     if (fd >= 0 && setsockopt(fd, SOL_SOCKET, SO_MARK, &mark, sizeof(mark)) != 0) {
         int error = kernel_error(errno);
         close(fd);
         return error;
     }
+    netsetup_past(&helper->setup, &past);
     return fd >= 0 ? fd : kernel_error(errno);
 }
 
@@ -155,18 +158,19 @@ static bool answer(struct privileged_answer answer, int fd)
 
 static void read_ask(struct helper *helper)
 {
-    struct privileged_ask ask[2];
-    ssize_t len = recv(FD_ASK, ask, sizeof(ask), MSG_DONTWAIT);
+    struct privileged_ask asks[2]; /* the second one is for what is too long */
+    ssize_t len = recv(FD_ASK, asks, sizeof(asks), MSG_DONTWAIT);
+    uint8_t question = len == sizeof(asks[0]) ? asks[0].question : 0;
     if (len < 0 && (errno == EAGAIN || errno == EINTR))
         return;
-    if (len == sizeof(ask[0]) && ask[0].question == PRIVILEGED_SOCKET) {
-        int fd = marked_socket(helper, ask[0].family);
+    if (question == PRIVILEGED_CONNECT || question == PRIVILEGED_LISTEN) {
+        int fd = marked_socket(helper, &asks[0]);
         helper->ended = !answer((struct privileged_answer){.error = fd < 0 ? fd : 0}, fd);
         if (fd >= 0)
             close(fd);
         return;
     }
-    helper->closed = len == sizeof(ask[0]) && ask[0].question == PRIVILEGED_CLOSE;
+    helper->closed = question == PRIVILEGED_CLOSE;
     helper->ended = true;
 }
 

@@ -71,13 +71,16 @@ struct privileged_report {
 /* ---- ask: one answer for each but PRIVILEGED_CLOSE ---- */
 
 enum privileged_question {
-    PRIVILEGED_SOCKET = 1, /* a marked TCP socket of this family, not connected */
-    PRIVILEGED_CLOSE,      /* everything may go; the answer is the end of `ask` */
+    PRIVILEGED_CONNECT = 1, /* a marked TCP socket to connect with, to this address and port */
+    PRIVILEGED_LISTEN,      /* … to listen with, at them */
+    PRIVILEGED_CLOSE,       /* everything may go; the answer is the end of `ask` */
 };
 
 struct privileged_ask {
     uint8_t question;
-    uint8_t family;
+    uint8_t family; /* 4 or 6 */
+    uint16_t port;
+    uint8_t ip[16];
 };
 
 /* 0 and a descriptor as SCM_RIGHTS, or an error. */

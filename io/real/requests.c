@@ -183,9 +183,12 @@ static int descriptor_of(struct msghdr *message)
     return fd;
 }
 
-int requests_socket(struct requests *requests, unsigned family)
+int requests_socket(struct requests *requests, const struct addr *addr, bool to_listen)
 {
-    struct privileged_ask ask = {.question = PRIVILEGED_SOCKET, .family = (uint8_t)family};
+    struct privileged_ask ask = {.question = to_listen ? PRIVILEGED_LISTEN : PRIVILEGED_CONNECT,
+                                 .family = addr->ip.family,
+                                 .port = addr->port};
+    memcpy(ask.ip, addr->ip.bytes, sizeof(ask.ip));
     struct privileged_answer answer;
     union {
         struct cmsghdr header;

@@ -46,7 +46,10 @@ int requests_add(struct requests *requests, const struct privileged_work *work);
 /* As io_device_hook(). */
 int requests_hook(struct requests *requests, const char *const *arguments, size_t count);
 
-/* A socket that is let past the device, for this family. Returns it, or an error. */
-int requests_socket(struct requests *requests, unsigned family);
+/*
+ * A socket that is let past the device, to connect to an address or to listen there. Returns it, or
+ * an error.
+ */
+int requests_socket(struct requests *requests, const struct addr *addr, bool to_listen);
 
 #endif

@@ -1,5 +1,6 @@
 #include "netns.h"
 
+#include <dirent.h>
 #include <fcntl.h>
 #include <sched.h>
 #include <sys/wait.h>
@@ -143,12 +144,32 @@ void netns_settle(struct world *world, struct tap *tap)
     }
 }
 
+/* Also false when it has ended meanwhile. */
+static bool is_helper(const char *pid, pid_t of)
+{
+    char path[300];
+    char text[256] = "";
+    int parent = 0;
+    snprintf(path, sizeof(path), "/proc/%s/stat", pid);
+    FILE *file = fopen(path, "re");
+    if (file == NULL)
+        return false;
+    bool read = fgets(text, sizeof(text), file) != NULL;
+    fclose(file);
+    const char *name = strstr(text, "(adit-network) ");
+    return read && name != NULL && sscanf(name, "(adit-network) %*c %d", &parent) == 1 &&
+           parent == (int)of;
+}
+
 pid_t netns_helper(pid_t of)
 {
-    const char *found = netns_shell("awk '/^Name:/ {name = $2} /^Pid:/ {pid = $2} "
-                                    "/^PPid:/ && $2 == %d && name == \"adit-network\" {print pid}' "
-                                    "/proc/[0-9]*/status 2>/dev/null; true",
-                                    (int)of);
-    assert_string_not_equal(found, "");
-    return (pid_t)strtol(found, NULL, 10);
+    pid_t found = 0;
+    DIR *processes = opendir("/proc");
+    assert_non_null(processes);
+    for (struct dirent *entry; found == 0 && (entry = readdir(processes)) != NULL;)
+        if (is_helper(entry->d_name, of))
+            found = (pid_t)strtol(entry->d_name, NULL, 10);
+    closedir(processes);
+    assert_int_not_equal(found, 0);
+    return found;
 }

@@ -258,6 +258,7 @@ static struct child start_child(const char *name, bool block)
     assert_int_equal(pipe(ready), 0);
     child.pid = fork();
     if (child.pid == 0) {
+        prctl(PR_SET_PDEATHSIG, SIGKILL);
         if (!netns_open(&tap, world->loop, &config))
             _exit(1);
         everything(4, true, block);
