@@ -275,6 +275,10 @@ static const char *const fault_names[SIM_FAULT_KINDS] = {
     [SIM_DISK_LOST] = "disk-lost",
     [SIM_DISK_FULL] = "disk-full",
     [SIM_WALL_JUMP] = "wall-jump",
+    [SIM_FLIPPED] = "flipped",
+    [SIM_DROPPED] = "dropped",
+    [SIM_REPLAYED] = "replayed",
+    [SIM_REORDERED] = "reordered",
 };
 
 const char *sim_fault_name(enum sim_fault fault)

@@ -3,8 +3,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-void nonces_add(struct nonces *nonces, const uint8_t key[NONCE_KEY_LEN],
-                const uint8_t nonce[UNITS_NONCE_LEN])
+void nonces_add(struct nonces *nonces, const uint8_t key[NONCE_KEY_LEN], const uint8_t *nonce,
+                size_t nonce_len)
 {
     if (nonces->count == nonces->room) {
         nonces->room = nonces->room == 0 ? 256 : 2 * nonces->room;
@@ -13,8 +13,9 @@ void nonces_add(struct nonces *nonces, const uint8_t key[NONCE_KEY_LEN],
             abort();
     }
     struct nonce *seen = &nonces->seen[nonces->count++];
+    *seen = (struct nonce){0};
     memcpy(seen->key, key, sizeof seen->key);
-    memcpy(seen->nonce, nonce, sizeof seen->nonce);
+    memcpy(seen->nonce, nonce, nonce_len);
 }
 
 static int compare(const void *a, const void *b)

@@ -5,13 +5,12 @@
 #define TESTS_SIM_NONCES_H
 
 #include "io/sim/sim.h"
-#include "lib/crypto/units.h"
 
-enum { NONCE_KEY_LEN = 32 };
+enum { NONCE_KEY_LEN = 32, NONCE_LEN_MAX = 24 };
 
 struct nonce {
     uint8_t key[NONCE_KEY_LEN];
-    uint8_t nonce[UNITS_NONCE_LEN];
+    uint8_t nonce[NONCE_LEN_MAX]; /* shorter ones are followed by zeros */
 };
 
 struct nonces {
@@ -20,8 +19,8 @@ struct nonces {
     size_t room;
 };
 
-void nonces_add(struct nonces *nonces, const uint8_t key[NONCE_KEY_LEN],
-                const uint8_t nonce[UNITS_NONCE_LEN]);
+void nonces_add(struct nonces *nonces, const uint8_t key[NONCE_KEY_LEN], const uint8_t *nonce,
+                size_t nonce_len);
 
 /* Fails the world where one came twice; frees what was collected. */
 void nonces_end(struct nonces *nonces, struct sim_world *world);

@@ -427,7 +427,7 @@ static void take_unit(struct villain *villain)
     uint8_t plain[2 * HEADER_LEN];
     size_t want = villain->want;
     if (villain->keys.cipher != SNITUN_AES_CBC)
-        nonces_add(&villain->villains->nonces, villain->keys.aes_key, villain->in);
+        nonces_add(&villain->villains->nonces, villain->keys.aes_key, villain->in, UNITS_NONCE_LEN);
     if (units_open(&villain->units, villain->villains->units, villain->in, want, plain) !=
         UNITS_OK) {
         sim_fail(villain->world, "an honest end sent what a villain cannot open");

@@ -7,6 +7,7 @@
 #define TESTS_SIM_VILLAIN_H
 
 #include "base/list.h"
+#include "lib/crypto/units.h"
 #include "tests/sim/nonces.h"
 
 #include <adit/snitun_token.h>

@@ -68,7 +68,7 @@ static void read_unit(struct wiretap *tap, struct wire *wire, int which)
     struct way *way = &wire->ways[which];
     uint8_t plain[HEADER_LEN];
     if (wire->keys.cipher != SNITUN_AES_CBC)
-        nonces_add(&tap->nonces, wire->keys.aes_key, way->unit);
+        nonces_add(&tap->nonces, wire->keys.aes_key, way->unit, UNITS_NONCE_LEN);
     if (units_open(&wire->units[which], tap->units, way->unit, way->want, plain) != UNITS_OK) {
         sim_fail(tap->town->world, "connection %" PRIu64 ": a unit does not open", wire->conn);
         return;

@@ -5,6 +5,7 @@
 #ifndef TESTS_SIM_WIRETAP_H
 #define TESTS_SIM_WIRETAP_H
 
+#include "lib/crypto/units.h"
 #include "tests/sim/nonces.h"
 #include "tests/sim/town.h"
 
