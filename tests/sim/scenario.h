@@ -31,5 +31,6 @@ extern const struct scenario scenario_storm;
 extern const struct scenario scenario_supersede;
 extern const struct scenario scenario_stall;
 extern const struct scenario scenario_send;
+extern const struct scenario scenario_vpn;
 
 #endif
