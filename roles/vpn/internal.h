@@ -116,7 +116,8 @@ struct vpn {
     size_t peer_count;
     struct vpn_peer *stranger; /* the one without a key, or NULL */
     struct list links;
-    struct list gone; /* peers that are to be freed with their links */
+    struct vpn_link *only; /* the one that is ready, if no other is */
+    struct list gone;      /* peers that are to be freed with their links */
     struct io_task reap;
     struct allowed *allowed;   /* IP mode */
     struct stations *stations; /* Ethernet mode */
@@ -125,6 +126,7 @@ struct vpn {
     struct io_timer tell_later;
     bool past; /* carriers go past the device: there is a full tunnel */
     struct packet_join *join;
+    struct io_timer wait; /* armed: the device is not read until the only peer takes more */
     /* wire.c */
     struct quicktun_wire wire;
     struct quicktun_batch batch;
@@ -233,9 +235,13 @@ bool vpn_wire_packet(struct vpn_link *link, const struct packet *packet,
 /* ---- packets.c ---- */
 
 void vpn_packets_readable(void *arg); /* of the device */
+void vpn_packets_waited(void *arg);   /* long enough */
 
 /* Where packets for the device are joined; NULL without memory. */
 struct packet_join *vpn_packets_join(struct vpn *vpn);
+
+/* The queue of a link is shorter: the device may be read again. */
+void vpn_packets_room(struct vpn_link *link);
 
 /* One that came from the peer of a link. */
 void vpn_packets_received(struct vpn_link *link, const struct quicktun_event *event);

@@ -15,12 +15,28 @@ bool vpn_link_ready(const struct vpn_link *link)
     return link->up && !link->over;
 }
 
+/* Which one is alone. */
+static void count_ready(struct vpn *vpn)
+{
+    size_t count = 0;
+    for (struct list *at = vpn->links.next; at != &vpn->links; at = at->next) {
+        struct vpn_link *link = container_of(at, struct vpn_link, node);
+        if (vpn_link_ready(link)) {
+            vpn->only = link;
+            count++;
+        }
+    }
+    if (count != 1)
+        vpn->only = NULL;
+}
+
 void vpn_link_end(struct vpn_link *link, const char *why)
 {
     if (link->over)
         return;
     link->over = true;
     link->why = why;
+    count_ready(link->vpn);
     io_task_queue(&link->vpn->reap);
 }
 
@@ -76,6 +92,7 @@ static void check_up(struct vpn_link *link)
     if (link->up || !link->adopted || link->over || !quicktun_session_up(link->session))
         return;
     link->up = true;
+    count_ready(link->vpn);
     vpn_peer_up(link->peer);
 }
 
@@ -241,6 +258,7 @@ static void on_readable(void *arg)
 static void on_sent(void *arg)
 {
     struct vpn_link *link = arg;
+    vpn_packets_room(link);
     if (link->stalled && !is_stalled(link))
         io_again(link->stream);
 }

@@ -26,7 +26,10 @@ struct vpn_pace {
 /* So many bytes were handed to the stream. */
 void vpn_pace_sent(struct vpn_pace *pace, size_t len, uint64_t now_ms);
 
-/* May no more be sent? queued is what the stream has not handed on. */
+/* Has the oldest waited too long? queued is what the stream has not handed on. */
+bool vpn_pace_late(struct vpn_pace *pace, size_t queued, uint32_t age_max_ms, uint64_t now_ms);
+
+/* May no more be sent? */
 bool vpn_pace_full(struct vpn_pace *pace, size_t queued, size_t bytes_max, uint32_t age_max_ms,
                    uint64_t now_ms);
 

@@ -63,11 +63,47 @@ static void take_packet(struct vpn *vpn, uint8_t *bytes, size_t len, const struc
         vpn_switch_frame(vpn, NULL, &packet, offload);
 }
 
+/*
+ * While one peer alone is connected, nobody is held up when the device waits for it: what the
+ * machine itself sends is then slowed down in the kernel, without a loss. That lasts until its
+ * oldest packet has waited too long; from then on they are dropped.
+ */
+static bool may_wait(struct vpn *vpn)
+{
+    const struct vpn_limits *limits = &vpn->config.limits;
+    struct vpn_link *link = vpn->only;
+    if (link == NULL)
+        return false;
+    size_t queued = io_queued(link->stream);
+    return queued >= limits->queue_bytes &&
+           !vpn_pace_late(&link->pace, queued, limits->queue_ms, io_now_ms(vpn->loop));
+}
+
+void vpn_packets_waited(void *arg)
+{
+    struct vpn *vpn = arg;
+    io_device_again(vpn->device);
+}
+
+void vpn_packets_room(struct vpn_link *link)
+{
+    struct vpn *vpn = link->vpn;
+    if (!io_timer_armed(&vpn->wait) || io_queued(link->stream) > vpn->config.limits.queue_bytes / 2)
+        return;
+    io_timer_stop(&vpn->wait);
+    io_device_again(vpn->device);
+}
+
 void vpn_packets_readable(void *arg)
 {
     struct vpn *vpn = arg;
     unsigned left = TURN_PACKETS;
     for (; left > 0; left--) {
+        if (may_wait(vpn)) {
+            if (!io_timer_armed(&vpn->wait))
+                io_timer_set_in(&vpn->wait, vpn->config.limits.queue_ms);
+            break;
+        }
         struct offload offload;
         uint8_t *place = vpn_wire_place(vpn);
         ssize_t got = io_device_read(vpn->device, place, IO_DEVICE_PACKET_MAX, &offload);

@@ -294,6 +294,7 @@ static void close_all(struct vpn *vpn)
     io_task_cancel(&vpn->reap);
     vpn_routes_stop(vpn);
     io_timer_stop(&vpn->resume);
+    io_timer_stop(&vpn->wait);
     for (size_t i = 0; i < vpn->listener_count; i++)
         io_listener_close(vpn->listeners[i]);
     vpn->listener_count = 0;
@@ -334,6 +335,7 @@ struct vpn *vpn_start(struct io_loop *loop, const struct vpn_config *config,
     io_task_init(&vpn->reap, loop, on_reap, vpn);
     io_task_init(&vpn->tell_stopped, loop, on_stopped, vpn);
     io_timer_init(&vpn->resume, loop, on_resume, vpn);
+    io_timer_init(&vpn->wait, loop, vpn_packets_waited, vpn);
     if (!vpn_config_copy(vpn, config) || !make_parts(vpn)) {
         snprintf(why, why_len, "out of memory");
     } else if (start_all(vpn, config, why, why_len)) {

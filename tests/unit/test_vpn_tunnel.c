@@ -217,6 +217,27 @@ static void what_waits_too_long_fills_the_queue(void **state)
     assert_int_equal(ends_number(&ends, 0, "peers.0.drops.full"), 1);
 }
 
+static void while_one_peer_is_alone_nothing_is_lost_on_it(void **state)
+{
+    (void)state;
+    enum { PACKETS = 400 };
+    ends.all[0].config.limits.queue_ms = 1000;
+    connect_all();
+    sim_host_set_device_room(ends.all[1].host, PACKETS);
+    sim_host_stall(ends.all[1].host, END_SECOND_US / 60);
+    for (unsigned i = 0; i < PACKETS; i++) {
+        size_t len = ends_packet(packet, 1, 2, 1400, (uint8_t)i);
+        ends_send(&ends, 0, packet, len);
+    }
+    ends_run_ms(&ends, 10);
+    assert_true(ends_number(&ends, 0, "peers.0.packets_sent") < PACKETS);
+    for (unsigned i = 0; i < PACKETS; i++) {
+        size_t len = ends_packet(packet, 1, 2, 1400, (uint8_t)i);
+        ends_expect(&ends, 1, packet, len);
+    }
+    assert_int_equal(ends_number(&ends, 0, "peers.0.drops.full"), 0);
+}
+
 /* ---- Ethernet ---- */
 
 static int three_ethernet(void **state)
@@ -277,6 +298,8 @@ int main(void)
                                         two, teardown),
         cmocka_unit_test_setup_teardown(a_full_peer_holds_nobody_up, three, teardown),
         cmocka_unit_test_setup_teardown(what_waits_too_long_fills_the_queue, two, teardown),
+        cmocka_unit_test_setup_teardown(while_one_peer_is_alone_nothing_is_lost_on_it, two,
+                                        teardown),
         cmocka_unit_test_setup_teardown(a_switch_learns_where_stations_are, three_ethernet,
                                         teardown),
     };
