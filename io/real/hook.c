@@ -128,8 +128,10 @@ int hook_start(struct hook *hook, const char *text, size_t text_len, size_t coun
     int ends[2];
     if (hook->file == NULL)
         return IO_E_NOT_FOUND;
-    if (hook->pid != 0 || text_len > sizeof(copy))
+    if (hook->pid != 0)
         return IO_E_FULL;
+    if (text_len > sizeof(copy))
+        return IO_E_OTHER;
     memcpy(copy, text, text_len);
     if (!read_arguments(copy, text_len, count, arguments + 1))
         return IO_E_OTHER;
