@@ -12,7 +12,7 @@ static const struct option_spec specs[] = {
     {.name = "store",
      .value = "FILE",
      .kind = OPTION_FILE,
-     .traits = OPTION_NEEDED,
+     .traits = OPTION_NEEDED | OPTION_WRITTEN,
      .help = "The hosts, an SQLite database that adit host changes. Made when it is not there."},
     {.name = "fernet-key-file",
      .value = "FILE",
@@ -63,7 +63,8 @@ static void status(void *running, void (*answer)(void *arg, json_t *status), voi
     master_status(running, answer, arg);
 }
 
-static const struct service_role role = {start, reload, stop, free_master, status};
+static const struct service_role role = {start,  reload,           stop, free_master,
+                                         status, IO_SANDBOX_WRITE, false};
 
 static int run(const struct command *command, struct options *options)
 {

@@ -46,6 +46,7 @@ enum option_trait {
     OPTION_ARGUMENT = 8,    /* stands alone, without its name: `adit check FILE` */
     OPTION_STDIN = 16,      /* "-" means standard input */
     OPTION_NONE = 32,       /* "none" means without */
+    OPTION_WRITTEN = 64,    /* of a file: the program changes it, or what stands beside it */
 };
 
 struct option_spec {

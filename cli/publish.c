@@ -28,7 +28,8 @@ static void status(void *running, void (*answer)(void *arg, json_t *status), voi
     answer(arg, publishers_status(running));
 }
 
-static const struct service_role role = {start, reload, stop, free_publishers, status};
+static const struct service_role role = {
+    start, reload, stop, free_publishers, status, IO_SANDBOX_CONNECT | IO_SANDBOX_WRITE, false};
 
 static int run(const struct command *command, struct options *options)
 {

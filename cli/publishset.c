@@ -34,7 +34,7 @@ const struct option_spec publishset_options[] = {
     {.name = "credential",
      .value = "FILE|-",
      .kind = OPTION_SECRET,
-     .traits = OPTION_STDIN,
+     .traits = OPTION_STDIN | OPTION_WRITTEN,
      .help = "What adit token mint made; - reads it from standard input. The file's mode must be "
              "0640 or less. Needed without --master."},
     {.name = "master",

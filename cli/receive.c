@@ -14,10 +14,11 @@ static const struct option_spec specs[] = {
      .traits = OPTION_NEEDED | OPTION_MANY,
      .help = "Where senders connect. An IPv6 address listens for IPv6 alone. Port 0 picks one; "
              "the line `ready` says which."},
+    /* Beside the key stands the seen-file. */
     {.name = "key-file",
      .value = "FILE",
      .kind = OPTION_SECRET,
-     .traits = OPTION_NEEDED,
+     .traits = OPTION_NEEDED | OPTION_WRITTEN,
      .help = "The secret key that adit keygen box --out wrote. Owner root or this user, mode 0640 "
              "or less."},
     {.name = "users",
@@ -28,12 +29,13 @@ static const struct option_spec specs[] = {
     {.name = "into",
      .value = "DIR|FILE|-",
      .kind = OPTION_FILE,
-     .traits = OPTION_NEEDED | OPTION_STDIN,
+     .traits = OPTION_NEEDED | OPTION_STDIN | OPTION_WRITTEN,
      .help = "Where it goes: a directory for files with names; a file, a FIFO or - (standard "
              "output) for one stream without. A FIFO and - take one stream, then it ends."},
     {.name = "seen-file",
      .value = "FILE",
      .kind = OPTION_FILE,
+     .traits = OPTION_WRITTEN,
      .help = "Remembers who was let in, 32 bytes each, so that a recorded session is refused. It "
              "may be removed with a new key alone. Default: the key file's name and .seen."},
     {.name = "once",
@@ -179,7 +181,8 @@ static void status(void *arg, void (*answer)(void *arg, json_t *status), void *a
     answer(answer_arg, receive_status(running->receive));
 }
 
-static const struct service_role role = {start, reload, stop, free_running, status};
+static const struct service_role role = {start,  reload,           stop, free_running,
+                                         status, IO_SANDBOX_WRITE, false};
 
 static int run(const struct command *command, struct options *options)
 {

@@ -3,6 +3,7 @@
 #include "cli/command.h"
 #include "cli/process.h"
 #include "cli/progress.h"
+#include "cli/sandbox.h"
 #include "io/real/real.h"
 #include "io/real/terminal.h"
 
@@ -82,6 +83,7 @@ static const struct option_spec specs[] = {
      .kind = OPTION_SWITCH,
      .traits = OPTION_NOT_IN_FILE,
      .help = "Prints the summary as JSON, also after a failure; no progress."},
+    SANDBOX_OPTION,
     {.name = NULL},
 };
 
@@ -250,6 +252,20 @@ static bool read_passphrase(const struct command *command, const struct options 
     return len > 0;
 }
 
+/* All that it does from here on is to read what it sends, and to send it. */
+static bool confine(const struct sending *sending)
+{
+    char why[OPTION_WHY_MAX];
+    if (sandbox_is_off(sending->loop, sending->options))
+        return true;
+    io_process_no_new_privileges();
+    if (sandbox_paths(sending->loop, sending->options, IO_SANDBOX_CONNECT, NULL, why, sizeof why) &&
+        io_sandbox_calls(IO_SANDBOX_CONNECT, why, sizeof why))
+        return true;
+    command_failed(sending->command, "%s", why);
+    return false;
+}
+
 static int run_on(struct sending *sending, struct send_config *config)
 {
     const struct command *command = sending->command;
@@ -262,6 +278,10 @@ static int run_on(struct sending *sending, struct send_config *config)
         return command_unusable(command, "--overwrite and --skip-existing contradict each other");
     if (!read_passphrase(command, options, sending->loop, passphrase))
         return EXIT_FAILED;
+    if (!confine(sending)) {
+        wipe(passphrase, sizeof passphrase);
+        return EXIT_FAILED;
+    }
     config->passphrase = passphrase;
     const char **paths = paths_of(options, &config->path_count);
     config->paths = paths;

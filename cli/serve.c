@@ -153,6 +153,7 @@ static const struct option_spec specs[] = {
     {.name = "store",
      .value = "FILE",
      .kind = OPTION_FILE,
+     .traits = OPTION_WRITTEN,
      .help = "The hosts, an SQLite database that adit host changes. Made when it is not there."},
     {.name = "server",
      .value = "HOST:PORT",
@@ -341,7 +342,8 @@ static void status(void *running, void (*answer)(void *arg, json_t *status), voi
     whole_status(running, answer, arg);
 }
 
-static const struct service_role role = {start, reload, stop, free_whole, status};
+static const struct service_role role = {
+    start, reload, stop, free_whole, status, IO_SANDBOX_CONNECT | IO_SANDBOX_WRITE, false};
 
 static int run(const struct command *command, struct options *options)
 {

@@ -3,6 +3,7 @@
 #include "base/encode.h"
 #include "cli/config.h"
 #include "cli/process.h"
+#include "cli/sandbox.h"
 #include "io/real/real.h"
 
 #include <inttypes.h>
@@ -10,7 +11,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { FILES_WANTED = 4096 }; /* fewer open files are worth a warning: two for each device */
+enum {
+    FILES_WANTED = 4096, /* fewer open files are worth a warning: two for each device */
+    CONTROL_PATH_MAX = 256,
+};
 
 static const char *const levels[] = {"error", "warn", "info", "debug", NULL};
 
@@ -32,6 +36,7 @@ const struct option_spec service_options[] = {
      .kind = OPTION_TEXT,
      .help = "Started by root, it becomes this user after binding its addresses. Default: adit, "
              "if there is such a user."},
+    SANDBOX_OPTION,
     {.name = "log-level",
      .value = "LEVEL",
      .kind = OPTION_CHOICE,
@@ -50,8 +55,11 @@ struct service {
     struct io_loop *loop;
     void *running;
     struct control *control;
+    char control_path[CONTROL_PATH_MAX]; /* "" = none */
     struct io_process_user user;
     bool change_user;
+    bool wants_sandbox;
+    bool sandboxed; /* its paths are limited */
     uint64_t files; /* that may be open */
     bool stopping;
     int status;
@@ -235,36 +243,61 @@ static void on_command(void *arg, const char *name, struct control_request *requ
         control_answer(request, json_pack("{sb}", "reloaded", 1));
 }
 
-/* EXIT_FAILED only when a control socket that was asked for is not possible. */
-static int open_control(struct service *service)
+/* ---- Control socket ---- */
+
+static const struct io_process_user *owner_of(const struct service *service)
 {
-    char path[256];
+    return service->change_user ? &service->user : NULL;
+}
+
+/* EXIT_FAILED only when a control socket that was asked for is not possible. */
+static int no_control(struct service *service, const char *why)
+{
+    bool asked = options_count(&service->options, "control") > 0;
+    log_event(service->loop, asked ? LOG_ERROR : LOG_WARN, "control", "no control socket at %s: %s",
+              service->control_path, why);
+    service->control_path[0] = '\0';
+    return asked ? EXIT_FAILED : EXIT_FINE;
+}
+
+/* Where the control socket will be, with its directory. */
+static int find_control(struct service *service)
+{
     char why[OPTION_WHY_MAX];
+    char *path = service->control_path;
     const char *asked = options_text(&service->options, "control");
     if (asked != NULL && strcmp(asked, "none") == 0)
         return EXIT_FINE;
-    if (asked == NULL && !process_control_path(service->command->name, path, sizeof path)) {
+    if (asked == NULL && !process_control_path(service->command->name, path, CONTROL_PATH_MAX)) {
+        path[0] = '\0';
         log_event(service->loop, LOG_INFO, "control",
                   "no control socket: XDG_RUNTIME_DIR is not set, and --control was not given");
         return EXIT_FINE;
     }
-    const char *at = asked == NULL ? path : asked;
-    const struct io_process_user *owner = service->change_user ? &service->user : NULL;
-    int error = 0;
-    if (io_process_make_directories(at, owner, why, sizeof why)) {
-        service->control = control_open(service->loop, at, on_command, service, &error);
-        snprintf(why, sizeof why, "%s", io_error_text(error));
-    }
-    if (service->control != NULL) {
-        /* Where it cannot be given, root alone can ask. */
-        if (owner != NULL && !io_process_give(at, owner, why, sizeof why))
-            log_event(service->loop, LOG_WARN, "control", "%s: %s", at, why);
-        return EXIT_FINE;
-    }
-    log_event(service->loop, asked == NULL ? LOG_WARN : LOG_ERROR, "control",
-              "no control socket at %s: %s", at, why);
-    return asked == NULL ? EXIT_FINE : EXIT_FAILED;
+    if (asked != NULL && snprintf(path, CONTROL_PATH_MAX, "%s", asked) >= CONTROL_PATH_MAX)
+        return no_control(service, "the path is too long");
+    return io_process_make_directories(path, owner_of(service), why, sizeof why)
+               ? EXIT_FINE
+               : no_control(service, why);
 }
+
+static int open_control(struct service *service)
+{
+    char why[OPTION_WHY_MAX];
+    int error = 0;
+    const char *path = service->control_path;
+    if (path[0] == '\0')
+        return EXIT_FINE;
+    service->control = control_open(service->loop, path, on_command, service, &error);
+    if (service->control == NULL)
+        return no_control(service, io_error_text(error));
+    /* Where it cannot be given, root alone can ask. */
+    if (owner_of(service) != NULL && !io_process_give(path, owner_of(service), why, sizeof why))
+        log_event(service->loop, LOG_WARN, "control", "%s: %s", path, why);
+    return EXIT_FINE;
+}
+
+/* ---- Privileges ---- */
 
 /* What was read as root must be readable for the user too, or it cannot be read again. */
 static void warn_of_unreadable(void *arg, const struct option_spec *spec,
@@ -309,12 +342,37 @@ static void drop_inherited(struct service *service)
     }
 }
 
+/* Paths and ports, of this thread and those that it begins: there is no other one yet. */
+static int limit_paths(struct service *service)
+{
+    char why[OPTION_WHY_MAX];
+    const char *control = service->control_path[0] == '\0' ? NULL : service->control_path;
+    service->sandboxed = sandbox_paths(service->loop, &service->options, service->role->work,
+                                       control, why, sizeof why);
+    return service->sandboxed ? EXIT_FINE : command_failed(service->command, "%s", why);
+}
+
+/* When it has become the user that it stays. */
+static int limit_calls(struct service *service)
+{
+    char why[OPTION_WHY_MAX];
+    if (!service->sandboxed || io_sandbox_calls(service->role->work, why, sizeof why))
+        return EXIT_FINE;
+    log_event(service->loop, LOG_ERROR, "sandbox", "%s", why);
+    return EXIT_FAILED;
+}
+
 static int run_started(struct service *service)
 {
     drop_inherited(service);
-    int status = open_control(service);
+    int status = service->wants_sandbox && service->role->starts_privileged ? limit_paths(service)
+                                                                            : EXIT_FINE;
+    if (status == EXIT_FINE)
+        status = open_control(service);
     if (status == EXIT_FINE)
         status = drop_privileges(service);
+    if (status == EXIT_FINE)
+        status = limit_calls(service);
     if (status == EXIT_FINE) {
         io_process_notify("READY=1");
     } else {
@@ -341,11 +399,17 @@ static int run_role(struct service *service)
         io_real_on_signal(service->loop, SIGINT, on_stop, service) != 0 ||
         io_real_on_signal(service->loop, SIGHUP, on_reload, service) != 0)
         return command_failed(service->command, "cannot wait for signals");
+    int status = find_control(service);
+    service->wants_sandbox = !sandbox_is_off(service->loop, &service->options);
+    if (status == EXIT_FINE && service->wants_sandbox && !service->role->starts_privileged)
+        status = limit_paths(service);
+    if (status != EXIT_FINE)
+        return status;
     service->running = service->role->start(service->loop, &service->options, on_stopped, service,
                                             why, sizeof why);
     if (service->running == NULL)
         return command_failed(service->command, "%s", why);
-    int status = run_started(service);
+    status = run_started(service);
     if (status == EXIT_FINE && service->failed != NULL && service->failed(service->running))
         status = EXIT_FAILED;
     service->role->free(service->running);

@@ -5,6 +5,7 @@
 #define CLI_SERVICE_H
 
 #include "cli/command.h"
+#include "io/real/sandbox.h"
 #include "roles/control/control.h"
 
 /* What every role understands. */
@@ -24,6 +25,11 @@ struct service_role {
     void (*free)(void *running);
     /* Answers later or now, with an object that is the callee's. */
     void (*status)(void *running, void (*answer)(void *arg, json_t *status), void *arg);
+    /* What it does once it has started: enum io_sandbox_work, joined by |. */
+    unsigned work;
+    /* start() needs paths that the options do not name, or begins another process, and begins no
+     * thread: paths are limited after it. */
+    bool starts_privileged;
 };
 
 /* Runs the role until a signal ends it; returns the exit status. */

@@ -75,7 +75,8 @@ static void status(void *arg, void (*answer)(void *arg, json_t *status), void *a
     answer(answer_arg, vpn_status(running->vpn));
 }
 
-static const struct service_role role = {start, reload, stop, free_running, status};
+static const struct service_role role = {
+    start, reload, stop, free_running, status, IO_SANDBOX_CONNECT, true};
 
 /* ---- --show ---- */
 
