@@ -1,7 +1,7 @@
 /*
  * One packet sealed or opened in place: crypto_box (curve25519-xsalsa20-poly1305), tag first.
  *
- * On processors with AVX2 or AVX-512 it is done here (box_wide.h), elsewhere by libsodium.
+ * On processors with AVX-512 it is done here (box_wide.h), elsewhere by libsodium.
  */
 #ifndef QUICKTUN_BOX_H
 #define QUICKTUN_BOX_H

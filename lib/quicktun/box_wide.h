@@ -14,7 +14,8 @@ struct quicktun_box_wide {
     quicktun_poly1305_blocks_fn *mac_blocks;
 };
 
-extern const struct quicktun_box_wide quicktun_box_avx2, quicktun_box_avx512;
+extern const struct quicktun_box_wide quicktun_box_avx512; /* F, VL; AVX2 for Poly1305 */
+extern const struct quicktun_box_wide quicktun_box_ifma;   /* F, VL, IFMA */
 
 /* The processor has the instructions. */
 bool quicktun_box_wide_can(const struct quicktun_box_wide *wide);

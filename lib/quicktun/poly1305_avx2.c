@@ -1,9 +1,9 @@
 /*
- * Poly1305 on four blocks at once, with AVX2.
+ * Poly1305 on eight blocks at once, with AVX2.
  *
- * As in poly1305_ifma.c, with four lanes. The instruction multiplies the lower 32 bits of lanes of
- * 64, so a number has five limbs of 26 bits here: l[0] + 2^26 l[1] + ... + 2^104 l[4]. Products at
- * 2^130 come back at 2^0 five times.
+ * As in poly1305_ifma.c, with two registers of four lanes. The instruction multiplies the lower 32
+ * bits of lanes of 64, so a number has five limbs of 26 bits here: l[0] + 2^26 l[1] + ... +
+ * 2^104 l[4]. Products at 2^130 come back at 2^0 five times.
  */
 #include "lib/quicktun/poly1305.h"
 
@@ -14,8 +14,9 @@ enum {
     LIMBS = 5,
     LIMBS44 = QUICKTUN_POLY1305_LIMBS,
     BLOCK = QUICKTUN_POLY1305_BLOCK,
-    LANES = 4,
-    FEW = 3 * LANES, /* blocks for which it is not worth the while to begin */
+    LANES = 4, /* of one register */
+    BOTH = 2 * LANES,
+    FEW = 12, /* blocks for which it is not worth the while to begin */
     MASK26 = (1 << 26) - 1,
     TOP = 1 << (128 - 104), /* above every whole block, in the fifth limb */
 };
@@ -67,7 +68,7 @@ static inline struct number to_26(__m256i a, __m256i b, __m256i c)
     }};
 }
 
-/* Limbs of up to 29 bits. */
+/* Limbs of up to 30 bits; the fourth of 29. */
 static void to_44(const uint64_t from[LIMBS], uint64_t to[LIMBS44])
 {
     to[0] = from[0] + (from[1] << 26);
@@ -95,31 +96,12 @@ static inline void carry(__m256i *from, __m256i *to)
     *from = low26(*from);
 }
 
-static inline struct factor make_factor(__m256i a, __m256i b, __m256i c)
+static inline struct factor make_factor(const struct number *r)
 {
-    struct factor factor = {.r = to_26(a, b, c)};
+    struct factor factor = {.r = *r};
     for (int i = 0; i < LIMBS; i++)
-        factor.r5.limbs[i] = times5(factor.r.limbs[i]);
+        factor.r5.limbs[i] = times5(r->limbs[i]);
     return factor;
-}
-
-/* r^4 in all lanes. */
-static inline struct factor step_factor(const struct quicktun_poly1305 *poly)
-{
-    return make_factor(all(poly->powers[0][LANES - 1]), all(poly->powers[1][LANES - 1]),
-                       all(poly->powers[2][LANES - 1]));
-}
-
-/* r, r^2, r^3, r^4 at powers; in each lane the one that it ends with. */
-static inline __m256i turned(const uint64_t *powers)
-{
-    __m256i lanes = _mm256_loadu_si256((const __m256i_u *)powers);
-    return _mm256_permute4x64_epi64(lanes, 3 | 1 << 2 | 2 << 4 | 0 << 6);
-}
-
-static inline struct factor last_factor(const struct quicktun_poly1305 *poly)
-{
-    return make_factor(turned(poly->powers[0]), turned(poly->powers[1]), turned(poly->powers[2]));
 }
 
 /*
@@ -147,6 +129,31 @@ static inline void multiply(struct number *h, const struct factor *f)
     memcpy(h->limbs, d, sizeof d);
 }
 
+/* ---- Powers of r ---- */
+
+/* r, r^2, r^3, r^4 at powers; r^4 for block 0 to r for block 3. */
+static inline __m256i turned(const uint64_t *powers)
+{
+    __m256i lanes = _mm256_loadu_si256((const __m256i_u *)powers);
+    return _mm256_permute4x64_epi64(lanes, 3 | 1 << 2 | 2 << 4 | 0 << 6);
+}
+
+static inline struct number falling_powers(const struct quicktun_poly1305 *poly)
+{
+    return to_26(turned(poly->powers[0]), turned(poly->powers[1]), turned(poly->powers[2]));
+}
+
+/* The first lane's number in all lanes. */
+static inline struct factor first_lane(const struct number *r)
+{
+    struct number first;
+    for (int i = 0; i < LIMBS; i++)
+        first.limbs[i] = _mm256_permute4x64_epi64(r->limbs[i], 0);
+    return make_factor(&first);
+}
+
+/* ---- Blocks ---- */
+
 /* Splits four blocks into limbs. */
 static inline struct number split(const uint8_t *bytes)
 {
@@ -163,8 +170,6 @@ static inline struct number split(const uint8_t *bytes)
         _mm256_srli_epi64(upper, 40),
     }};
 }
-
-/* ---- Blocks ---- */
 
 static inline void add_blocks(struct number *h, const uint8_t *bytes)
 {
@@ -205,17 +210,33 @@ void quicktun_poly1305_blocks_avx2(struct quicktun_poly1305 *poly, const uint8_t
         return;
     }
     quicktun_poly1305_raise(poly, LANES);
-    struct factor factor = step_factor(poly);
-    size_t done = (blocks - 1) % LANES + 1;
-    struct number h = begin(poly, bytes, done);
-    for (; done < blocks; done += LANES) {
-        multiply(&h, &factor);
-        add_blocks(&h, bytes + done * BLOCK);
+    struct number low_powers = falling_powers(poly);
+    struct factor factor = first_lane(&low_powers);
+    struct number high_powers = low_powers;
+    multiply(&high_powers, &factor); /* r^8 to r^5 */
+    factor = first_lane(&high_powers);
+
+    struct number front = {{all(0), all(0), all(0), all(0), all(0)}};
+    struct number back = front;
+    size_t done = (blocks - 1) % BOTH + 1;
+    if (done <= LANES) {
+        back = begin(poly, bytes, done);
+    } else {
+        front = begin(poly, bytes, done - LANES);
+        add_blocks(&back, bytes + (done - LANES) * BLOCK);
     }
-    factor = last_factor(poly);
-    multiply(&h, &factor);
+    for (; done < blocks; done += BOTH) {
+        multiply(&front, &factor);
+        multiply(&back, &factor);
+        add_blocks(&front, bytes + done * BLOCK);
+        add_blocks(&back, bytes + (done + LANES) * BLOCK);
+    }
+    factor = make_factor(&high_powers);
+    multiply(&front, &factor);
+    factor = make_factor(&low_powers);
+    multiply(&back, &factor);
     uint64_t limbs[LIMBS];
-    for (size_t i = 0; i < LIMBS; i++)
-        limbs[i] = sum_of_lanes(h.limbs[i]);
+    for (int i = 0; i < LIMBS; i++)
+        limbs[i] = sum_of_lanes(plus(front.limbs[i], back.limbs[i]));
     to_44(limbs, poly->h);
 }

@@ -1,10 +1,11 @@
 /*
- * Poly1305 on eight blocks at once, with the multiplication of AVX-512 IFMA.
+ * Poly1305 on sixteen blocks at once, with the multiplication of AVX-512 IFMA.
  *
- * Lane k of the registers takes blocks k, k + 8, k + 16, ...; each step multiplies all lanes by r^8
- * and adds the next eight blocks. At the end lane k is multiplied by r^(8 - k), and the lanes are
- * added up. So that the blocks are a multiple of eight, lanes in front of the first one begin
- * empty; and what was taken before is added to the first.
+ * Sixteen lanes, eight in each of two registers so that one is not waited for, take the blocks in
+ * turn: lane k takes blocks k, k + 16, k + 32, ... Each step multiplies all lanes by r^16 and adds
+ * the next sixteen blocks. At the end lane k is multiplied by r^(16 - k), and the lanes are added
+ * up. So that the blocks are a multiple of sixteen, lanes in front of the first one begin empty;
+ * and what was taken before is added to the first.
  *
  * The instruction multiplies the lower 52 bits of two lanes and adds the lower, or the upper, 52
  * bits of the product to a third. Upper halves count 2^52 = 2^8 2^44: they belong to the next limb,
@@ -18,17 +19,13 @@
 enum {
     LIMBS = QUICKTUN_POLY1305_LIMBS,
     BLOCK = QUICKTUN_POLY1305_BLOCK,
-    LANES = QUICKTUN_POLY1305_POWERS,
-    FEW = 2 * LANES, /* blocks for which it is not worth the while to begin */
+    LANES = QUICKTUN_POLY1305_POWERS, /* of one register */
+    BOTH = 2 * LANES,
+    FEW = 16, /* blocks for which it is not worth the while to begin */
 };
 
 struct number {
     __m512i limbs[LIMBS];
-};
-
-/* A factor, and 20 times its upper limbs (poly1305.c, multiply()). */
-struct factor {
-    __m512i r0, r1, r2, r1_20, r2_20;
 };
 
 static inline __m512i all(uint64_t value)
@@ -43,35 +40,6 @@ static inline __m512i block_of_lane(void)
     return _mm512_setr_epi64(0, 4, 1, 5, 2, 6, 3, 7);
 }
 
-static inline struct factor make_factor(__m512i r0, __m512i r1, __m512i r2)
-{
-    __m512i r1_4 = _mm512_slli_epi64(r1, 2);
-    __m512i r2_4 = _mm512_slli_epi64(r2, 2);
-    return (struct factor){
-        .r0 = r0,
-        .r1 = r1,
-        .r2 = r2,
-        .r1_20 = _mm512_add_epi64(_mm512_slli_epi64(r1_4, 2), r1_4),
-        .r2_20 = _mm512_add_epi64(_mm512_slli_epi64(r2_4, 2), r2_4),
-    };
-}
-
-/* r^8 in all lanes. */
-static inline struct factor step_factor(const struct quicktun_poly1305 *poly)
-{
-    return make_factor(all(poly->powers[0][LANES - 1]), all(poly->powers[1][LANES - 1]),
-                       all(poly->powers[2][LANES - 1]));
-}
-
-/* In each lane the power that it ends with: r^8 for block 0, r for block 7. */
-static inline struct factor last_factor(const struct quicktun_poly1305 *poly)
-{
-    __m512i power = _mm512_sub_epi64(all(LANES - 1), block_of_lane());
-    return make_factor(_mm512_permutexvar_epi64(power, _mm512_loadu_si512(poly->powers[0])),
-                       _mm512_permutexvar_epi64(power, _mm512_loadu_si512(poly->powers[1])),
-                       _mm512_permutexvar_epi64(power, _mm512_loadu_si512(poly->powers[2])));
-}
-
 /* sum + lower or upper 52 bits of a b */
 static inline __m512i low(__m512i sum, __m512i a, __m512i b)
 {
@@ -81,6 +49,24 @@ static inline __m512i low(__m512i sum, __m512i a, __m512i b)
 static inline __m512i high(__m512i sum, __m512i a, __m512i b)
 {
     return _mm512_madd52hi_epu64(sum, a, b);
+}
+
+/* A factor, and 20 times its upper limbs (poly1305.c, multiply()). */
+struct factor {
+    __m512i r0, r1, r2, r1_20, r2_20;
+};
+
+static inline struct factor make_factor(const struct number *r)
+{
+    __m512i r1_4 = _mm512_slli_epi64(r->limbs[1], 2);
+    __m512i r2_4 = _mm512_slli_epi64(r->limbs[2], 2);
+    return (struct factor){
+        .r0 = r->limbs[0],
+        .r1 = r->limbs[1],
+        .r2 = r->limbs[2],
+        .r1_20 = _mm512_add_epi64(_mm512_slli_epi64(r1_4, 2), r1_4),
+        .r2_20 = _mm512_add_epi64(_mm512_slli_epi64(r2_4, 2), r2_4),
+    };
 }
 
 /*
@@ -116,6 +102,29 @@ static inline void multiply(struct number *h, const struct factor *f)
     h->limbs[1] = h1;
     h->limbs[2] = _mm512_and_si512(low2, mask42);
 }
+
+/* ---- Powers of r ---- */
+
+/* r^8 for block 0 to r for block 7. */
+static inline struct number falling_powers(const struct quicktun_poly1305 *poly)
+{
+    __m512i power = _mm512_sub_epi64(all(LANES - 1), block_of_lane());
+    struct number r;
+    for (int i = 0; i < LIMBS; i++)
+        r.limbs[i] = _mm512_permutexvar_epi64(power, _mm512_loadu_si512(poly->powers[i]));
+    return r;
+}
+
+/* The first lane's number in all lanes. */
+static inline struct factor first_lane(const struct number *r)
+{
+    struct number first;
+    for (int i = 0; i < LIMBS; i++)
+        first.limbs[i] = _mm512_broadcastq_epi64(_mm512_castsi512_si128(r->limbs[i]));
+    return make_factor(&first);
+}
+
+/* ---- Blocks ---- */
 
 /* Splits eight blocks into limbs. */
 static inline struct number split(const uint8_t *bytes)
@@ -163,16 +172,34 @@ void quicktun_poly1305_blocks_ifma(struct quicktun_poly1305 *poly, const uint8_t
         return;
     }
     quicktun_poly1305_raise(poly, LANES);
-    struct factor factor = step_factor(poly);
-    size_t done = (blocks - 1) % LANES + 1;
-    struct number h = begin(poly, bytes, done);
-    for (; done < blocks; done += LANES) {
-        multiply(&h, &factor);
-        add_blocks(&h, bytes + done * BLOCK);
+    struct number low_powers = falling_powers(poly);
+    struct factor factor = first_lane(&low_powers);
+    struct number high_powers = low_powers;
+    multiply(&high_powers, &factor); /* r^16 to r^9 */
+    factor = first_lane(&high_powers);
+
+    struct number front = {
+        {_mm512_setzero_si512(), _mm512_setzero_si512(), _mm512_setzero_si512()}};
+    struct number back = front;
+    size_t done = (blocks - 1) % BOTH + 1;
+    if (done <= LANES) {
+        back = begin(poly, bytes, done);
+    } else {
+        front = begin(poly, bytes, done - LANES);
+        add_blocks(&back, bytes + (done - LANES) * BLOCK);
     }
-    factor = last_factor(poly);
-    multiply(&h, &factor);
-    for (size_t i = 0; i < LIMBS; i++)
-        poly->h[i] = (uint64_t)_mm512_reduce_add_epi64(h.limbs[i]);
+    for (; done < blocks; done += BOTH) {
+        multiply(&front, &factor);
+        multiply(&back, &factor);
+        add_blocks(&front, bytes + done * BLOCK);
+        add_blocks(&back, bytes + (done + LANES) * BLOCK);
+    }
+    factor = make_factor(&high_powers);
+    multiply(&front, &factor);
+    factor = make_factor(&low_powers);
+    multiply(&back, &factor);
+    for (int i = 0; i < LIMBS; i++)
+        poly->h[i] =
+            (uint64_t)_mm512_reduce_add_epi64(_mm512_add_epi64(front.limbs[i], back.limbs[i]));
     quicktun_poly1305_carry(poly->h);
 }

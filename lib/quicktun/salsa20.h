@@ -30,7 +30,6 @@ void quicktun_salsa20_init(struct quicktun_salsa20 *salsa20, const uint8_t key[3
  */
 typedef void quicktun_salsa20_xor_fn(const struct quicktun_salsa20 *salsa20, uint32_t first,
                                      uint8_t *bytes, size_t blocks);
-quicktun_salsa20_xor_fn quicktun_salsa20_xor_avx2;
 quicktun_salsa20_xor_fn quicktun_salsa20_xor_avx512; /* AVX-512F and VL */
 
 #endif
