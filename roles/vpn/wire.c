@@ -76,8 +76,9 @@ uint8_t *vpn_wire_place(struct vpn *vpn)
         return vpn->scratch;
     if (vpn->wire.room - vpn->wire.len - vpn->batch.used < PLACE_LEFT)
         vpn_wire_flush(vpn);
-    /* The session may take less; then the packet is moved. There is room in the buffer. */
-    uint8_t *place = next_place(vpn, vpn->batching, NULL);
+    /* Never where an open batch stands. The session may take less than what is read; then the
+     * packet is moved. There is room in the buffer. */
+    uint8_t *place = next_place(vpn, vpn->batching || vpn->batch.used > 0, NULL);
     return place == NULL ? vpn->scratch : place;
 }
 

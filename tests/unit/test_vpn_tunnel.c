@@ -21,6 +21,13 @@ static int two(void **state)
     return 0;
 }
 
+static int two_segmented(void **state)
+{
+    two(state);
+    *state = &ends;
+    return 0;
+}
+
 static int three(void **state)
 {
     (void)state;
@@ -178,6 +185,40 @@ static void for_another_kind_of_end_it_is_cut_and_here_joined_again(void **state
     assert_int_equal(send_large_segment(), SEGMENTS);
 }
 
+enum kind { SMALL, LARGE, TO_BE_CUT, KINDS };
+
+static size_t packet_of(enum kind kind, unsigned i, struct offload *offload)
+{
+    *offload = (struct offload){.cut = OFFLOAD_WHOLE};
+    if (kind == TO_BE_CUT)
+        return large_segment(packet, 2, 1, offload);
+    return ends_packet(packet, 2, 1, (kind == SMALL ? 30 : 9000) + i, (uint8_t)i);
+}
+
+/* What is put into one buffer in one turn. Packets of different flows may overtake each other. */
+static void packets_of_all_kinds_follow_each_other(void **state)
+{
+    (void)state;
+    enum { TURNS = 8 };
+    static uint8_t arrived[IO_DEVICE_PACKET_MAX];
+    struct offload offload;
+    unsigned counts[KINDS] = {0};
+    ends.all[1].peers[0].options.segmented = *state != NULL;
+    connect_all();
+    for (unsigned i = 0; i < TURNS * KINDS; i++) {
+        size_t len = packet_of(i % KINDS, i / KINDS, &offload);
+        assert_true(sim_device_send(ends_device(&ends, 1), packet, len, &offload));
+    }
+    ends_run_ms(&ends, 500);
+    for (unsigned i = 0; i < TURNS * KINDS; i++) {
+        size_t got = sim_device_receive(ends_device(&ends, 0), arrived, sizeof arrived, &offload);
+        enum kind kind = got > 15000 ? TO_BE_CUT : got > 8000 ? LARGE : SMALL;
+        assert_int_equal(got, packet_of(kind, counts[kind]++, &offload));
+        assert_memory_equal(arrived, packet, got);
+    }
+    assert_int_equal(ends_number(&ends, 0, "peers.0.connections"), 1);
+}
+
 /* ---- A slow peer ---- */
 
 static void a_full_peer_holds_nobody_up(void **state)
@@ -296,6 +337,9 @@ int main(void)
         cmocka_unit_test_setup_teardown(a_large_segment_passes_whole, two, teardown),
         cmocka_unit_test_setup_teardown(for_another_kind_of_end_it_is_cut_and_here_joined_again,
                                         two, teardown),
+        cmocka_unit_test_setup_teardown(packets_of_all_kinds_follow_each_other, two, teardown),
+        cmocka_unit_test_setup_teardown(packets_of_all_kinds_follow_each_other, two_segmented,
+                                        teardown),
         cmocka_unit_test_setup_teardown(a_full_peer_holds_nobody_up, three, teardown),
         cmocka_unit_test_setup_teardown(what_waits_too_long_fills_the_queue, two, teardown),
         cmocka_unit_test_setup_teardown(while_one_peer_is_alone_nothing_is_lost_on_it, two,
