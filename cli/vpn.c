@@ -76,7 +76,7 @@ static void status(void *arg, void (*answer)(void *arg, json_t *status), void *a
 }
 
 static const struct service_role role = {
-    start, reload, stop, free_running, status, IO_SANDBOX_CONNECT, true};
+    start, reload, stop, free_running, status, IO_SANDBOX_CONNECT | IO_SANDBOX_CHILD, true};
 
 /* ---- --show ---- */
 

@@ -237,7 +237,7 @@ void io_sandbox_drop(struct io_sandbox *sandbox)
 
 bool io_sandbox_calls(unsigned work, char *why, size_t why_len)
 {
-    int error = syscalls_limit((work & IO_SANDBOX_CONNECT) != 0, (work & IO_SANDBOX_WRITE) != 0);
+    int error = syscalls_limit(work);
     if (error != 0)
         snprintf(why, why_len, "cannot limit itself to its system calls: %s", strerror(error));
     return error == 0;

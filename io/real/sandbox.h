@@ -19,6 +19,7 @@
 enum io_sandbox_work {
     IO_SANDBOX_CONNECT = 1, /* looks names up and connects */
     IO_SANDBOX_WRITE = 2,   /* changes files */
+    IO_SANDBOX_CHILD = 4,   /* waits for the end of a process that it has begun before */
 };
 
 /* What the kernel does not know is not limited, and `missing` says so. */

@@ -1,9 +1,12 @@
 #include "io/real/syscalls.h"
 
+#include "io/real/sandbox.h"
+
 #include <errno.h>
 #include <linux/sockios.h>
 #include <sched.h>
 #include <seccomp.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/ioctl.h>
@@ -73,6 +76,8 @@ static const int to_write[] = {SCMP_SYS(pwrite64),
                                SCMP_SYS(utimensat),
                                SCMP_SYS(umask),
                                END};
+
+static const int of_a_parent[] = {SCMP_SYS(wait4), SCMP_SYS(waitid), END};
 
 /*
  * A sanitizer needs more, to look for leaks at the end above all: in builds with one the list
@@ -144,7 +149,7 @@ static int allow_some(scmp_filter_ctx filter, bool connects)
     return error;
 }
 
-int syscalls_limit(bool connects, bool writes)
+int syscalls_limit(unsigned work)
 {
     scmp_filter_ctx filter = seccomp_init(SCMP_ACT_KILL_PROCESS);
     if (filter == NULL)
@@ -157,14 +162,16 @@ int syscalls_limit(bool connects, bool writes)
         error = seccomp_attr_set(filter, SCMP_FLTATR_CTL_OPTIMIZE, 2);
     if (error == 0)
         error = allow(filter, always);
-    if (error == 0 && connects)
+    if (error == 0 && (work & IO_SANDBOX_CONNECT) != 0)
         error = allow(filter, to_connect);
-    if (error == 0 && writes)
+    if (error == 0 && (work & IO_SANDBOX_WRITE) != 0)
         error = allow(filter, to_write);
+    if (error == 0 && (work & IO_SANDBOX_CHILD) != 0)
+        error = allow(filter, of_a_parent);
     if (error == 0)
         error = allow(filter, of_the_build);
     if (error == 0)
-        error = allow_some(filter, connects);
+        error = allow_some(filter, (work & IO_SANDBOX_CONNECT) != 0);
     if (error == 0)
         error = seccomp_load(filter);
     seccomp_release(filter);

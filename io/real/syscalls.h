@@ -4,12 +4,10 @@
 #ifndef IO_REAL_SYSCALLS_H
 #define IO_REAL_SYSCALLS_H
 
-#include <stdbool.h>
-
 /*
- * Ends the process at any call that its threads do not need from now on. `connects` adds what
- * looking names up and connecting need, `writes` what changes files. Returns 0 or an errno.
+ * Ends the process at any call that its threads do not need from now on. work is of
+ * enum io_sandbox_work, joined by |. Returns 0 or an errno.
  */
-int syscalls_limit(bool connects, bool writes);
+int syscalls_limit(unsigned work);
 
 #endif
