@@ -4,12 +4,8 @@
 
 enum { JITTER_PART = 10 }; /* an echo request comes earlier by up to this part of ping_after_ms */
 
-int quicktun_alive_init(struct quicktun_session *session, uint64_t now_ms)
+void quicktun_alive_adjust(struct quicktun_session *session)
 {
-    uint8_t random[2];
-    int error = quicktun_session_random(session, random, sizeof random);
-    if (error)
-        return error;
     const struct quicktun_options *options = &session->options;
     struct quicktun_alive *alive = &session->alive;
     alive->dead_after_ms = options->dead_after_ms ? options->dead_after_ms : QUICKTUN_DEAD_AFTER_MS;
@@ -17,8 +13,18 @@ int quicktun_alive_init(struct quicktun_session *session, uint64_t now_ms)
         options->ping_after_ms ? options->ping_after_ms : QUICKTUN_PING_AFTER_MS;
     if (ping_after_ms >= alive->dead_after_ms)
         ping_after_ms = alive->dead_after_ms / 2; /* who is not asked cannot answer */
-    uint64_t fraction = (uint64_t)random[0] << 8 | random[1];
-    alive->ping_after_ms = ping_after_ms - (uint32_t)(ping_after_ms / JITTER_PART * fraction >> 16);
+    uint64_t most_ms = ping_after_ms / JITTER_PART;
+    alive->ping_after_ms = ping_after_ms - (uint32_t)(most_ms * alive->jitter >> 16);
+}
+
+int quicktun_alive_init(struct quicktun_session *session, uint64_t now_ms)
+{
+    uint8_t random[2];
+    int error = quicktun_session_random(session, random, sizeof random);
+    if (error)
+        return error;
+    session->alive.jitter = (uint16_t)(random[0] << 8 | random[1]);
+    quicktun_alive_adjust(session);
     quicktun_alive_heard(session, now_ms);
     return QUICKTUN_OK;
 }

@@ -9,6 +9,9 @@
 /* Returns 0 or QUICKTUN_E_RANDOM. */
 int quicktun_alive_init(struct quicktun_session *session, uint64_t now_ms);
 
+/* The options have changed; they count from the next sign of life on. */
+void quicktun_alive_adjust(struct quicktun_session *session);
+
 /* A packet came, or ours were acknowledged. */
 void quicktun_alive_heard(struct quicktun_session *session, uint64_t now_ms);
 

@@ -73,6 +73,7 @@ int quicktun_session_adjust(struct quicktun_session *session,
     if (quicktun_options_check(session->context, options, NULL) != QUICKTUN_OK)
         return QUICKTUN_E_POLICY;
     take_options(session, options);
+    quicktun_alive_adjust(session);
     session->options.mode = former.mode;
     session->options.peer_key = former.peer_key;
     session->options.known = former.known;

@@ -51,6 +51,7 @@ struct quicktun_alive {
     uint64_t pinged_at_ms;
     uint32_t ping_after_ms; /* shortened by this session's jitter */
     uint32_t dead_after_ms;
+    uint16_t jitter;
     uint8_t echo[8]; /* data of our newest echo request */
     bool asked;      /* since the last sign of life */
     bool pong_awaited;

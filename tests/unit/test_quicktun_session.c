@@ -438,6 +438,22 @@ static void silent_peer_is_dead(void **state)
     assert_int_equal(hostile_victim()->error, QUICKTUN_E_DEAD);
 }
 
+static void adjusted_silence_counts_from_the_next_sign_of_life(void **state)
+{
+    (void)state;
+    hostile_start_up();
+    struct quicktun_options options = {.ping_after_ms = 500, .dead_after_ms = 1000};
+    assert_int_equal(quicktun_session_adjust(victim_session(), &options), QUICKTUN_OK);
+    quicktun_progress(victim_session(), 5000);
+    assert_in_range(quicktun_deadline(victim_session()), 5450, 5500);
+    advance(500);
+    pair_tick(hostile_victim());
+    assert_int_equal(quicktun_deadline(victim_session()), 6000);
+    advance(500);
+    pair_tick(hostile_victim());
+    assert_int_equal(hostile_victim()->error, QUICKTUN_E_DEAD);
+}
+
 static void peer_that_takes_our_bytes_is_alive(void **state)
 {
     (void)state;
@@ -583,6 +599,7 @@ int main(void)
         SESSION(echo_request_whose_answer_would_not_fit_is_dropped),
         SESSION(silence_is_broken_by_an_echo_request_that_tells_the_round_trip),
         SESSION(silent_peer_is_dead),
+        SESSION(adjusted_silence_counts_from_the_next_sign_of_life),
         SESSION(peer_that_takes_our_bytes_is_alive),
         SESSION(peer_whose_bytes_drip_in_is_alive),
         SESSION(who_slept_asks_before_it_judges),
