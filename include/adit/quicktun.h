@@ -312,10 +312,10 @@ struct quicktun_event {
 /*
  * Reads the packet at in[0..len), in place, and answers its next command as an event. *consumed is
  * 0 while the packet has more commands: hand in the same bytes again, at any address; with the last
- * one it is the length of the packet. data points into in, where the engine writes no more: it holds
- * as long as the caller leaves these bytes where they are. Requests are answered into wire. Returns
- * 0 or an error; then the connection is to be closed, after what the wire buffer holds was written
- * or not, as you like.
+ * one it is the length of the packet. data points into in, where the engine writes no more: it
+ * holds as long as the caller leaves these bytes where they are. Requests are answered into wire.
+ * Returns 0 or an error; then the connection is to be closed, after what the wire buffer holds was
+ * written or not, as you like.
  */
 ADIT_PUBLIC ADIT_MUST_USE int quicktun_receive(struct quicktun_session *session, uint64_t now_ms,
                                                struct quicktun_wire *wire, uint8_t *in, size_t len,
