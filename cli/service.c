@@ -320,6 +320,10 @@ static int drop_privileges(struct service *service)
         log_event(service->loop, LOG_ERROR, "user", "%s", why);
         return EXIT_FAILED;
     }
+    if (!io_process_drop_capabilities()) {
+        log_event(service->loop, LOG_ERROR, "user", "cannot give up its capabilities");
+        return EXIT_FAILED;
+    }
     if (service->change_user && service->user.uid != 0) {
         log_event(service->loop, LOG_INFO, "user", "runs as %s", service->user.name);
         options_each(&service->options, warn_of_unreadable, service);

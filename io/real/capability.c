@@ -70,6 +70,13 @@ bool capability_no_network(void)
     return set(&sets);
 }
 
+bool capability_drop_all(void)
+{
+    static const struct sets none;
+    /* An ambient capability is one that is permitted and inheritable: it goes with them. */
+    return set(&none);
+}
+
 bool capability_restore(void)
 {
     struct sets sets;

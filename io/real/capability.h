@@ -21,6 +21,9 @@ bool capability_no_others(void);
 /* Changing the network is given up for good. True also where there was nothing to give up. */
 bool capability_no_network(void);
 
+/* None at all, for good, ambient ones included. Another user id does the same. */
+bool capability_drop_all(void);
+
 /* What was in force before capability_only_network(), or could have been. */
 bool capability_restore(void);
 

@@ -228,6 +228,7 @@ static int prepare(struct helper *helper, const char *device)
     ignore_signals();
     setsid();
     prctl(PR_SET_NAME, "adit-network");
+    prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
     int error = chdir("/") == 0 ? netsetup_open(&helper->setup, device) : kernel_error(errno);
     bool limited = helper->hook.file == NULL ? capability_no_others() : capability_only_network();
     return error == 0 && !limited ? IO_E_DENIED : error;

@@ -2,6 +2,8 @@
 
 #include "io/real/capability.h"
 
+#include "io/real/capability.h"
+
 #include <errno.h>
 #include <grp.h>
 #include <limits.h>
@@ -94,6 +96,11 @@ bool io_process_become(const struct io_process_user *user, char *why, size_t why
         return false;
     }
     return true;
+}
+
+bool io_process_drop_capabilities(void)
+{
+    return geteuid() == 0 || capability_drop_all();
 }
 
 /* ---- Files ---- */

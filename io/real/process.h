@@ -52,8 +52,17 @@ bool io_process_find_user(const char *name, struct io_process_user *user);
 /* True when this process is the user already, or is root and so can become it. */
 bool io_process_may_become(const struct io_process_user *user);
 
-/* Becomes the user, with no other group, for good; still without dumps. */
+/*
+ * Becomes the user, with no other group, for good; still without dumps. Who is not root stays what
+ * it is; io_process_drop_capabilities() is for it.
+ */
 bool io_process_become(const struct io_process_user *user, char *why, size_t why_len);
+
+/*
+ * Gives up what a process that is not root may do all the same, such as the ambient capabilities
+ * that systemd starts it with. Root keeps its rights. False when refused.
+ */
+bool io_process_drop_capabilities(void);
 
 /* ---- Files ---- */
 

@@ -1,10 +1,13 @@
 /*
  * Devices of the kernel: how they are made and go, and the packets of one.
  */
+#include "io/real/capability.h"
+#include "io/real/process.h"
 #include "netns.h"
 
 #include <arpa/inet.h>
 #include <netinet/in.h>
+#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -142,6 +145,29 @@ static void without_privileges_it_is_denied(void **state)
 {
     (void)state;
     in_a_child(open_as_nobody);
+}
+
+static bool open_with_the_capability(void)
+{
+    struct io_device_config config = netns_config();
+    struct cidr to;
+    if (prctl(PR_SET_KEEPCAPS, 1, 0, 0, 0) != 0 || setresgid(65534, 65534, 65534) != 0 ||
+        setresuid(65534, 65534, 65534) != 0 || !capability_restore() ||
+        !netns_open(&tap, world->loop, &config))
+        return false;
+    if (!io_process_drop_capabilities() || capability_network() ||
+        !cidr_parse("10.20.0.0/16", &to) || io_device_route(tap.device, &to, true) != 0)
+        return false;
+    netns_settle(world, &tap);
+    bool routed = netns_shows("ip route", "10.20.0.0/16 dev adit0");
+    netns_close(&tap);
+    return routed && !netns_shows("ip link", "adit0");
+}
+
+static void the_capability_is_enough_and_can_be_given_up(void **state)
+{
+    (void)state;
+    in_a_child(open_with_the_capability);
 }
 
 /* ---- Packets ---- */
@@ -297,6 +323,7 @@ int main(void)
         CASE(what_cannot_be_a_name_is_refused),
         CASE(an_mtu_that_packets_do_not_fit_is_refused),
         CASE(without_privileges_it_is_denied),
+        CASE(the_capability_is_enough_and_can_be_given_up),
         CASE(a_packet_of_the_machine_is_read),
         CASE(without_segments_nothing_is_left_for_later),
         CASE(a_packet_that_is_written_comes_to_the_machine),

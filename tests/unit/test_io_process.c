@@ -1,6 +1,8 @@
 /* What a process may do to itself. Whatever cannot be undone is done in a child. */
 #include "io/real/process.h"
 
+#include "io/real/capability.h"
+
 #include <grp.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -162,6 +164,36 @@ static void others_can_only_stay_who_they_are(void **state)
     assert_true(in_child(become_another_as_no_root));
 }
 
+static bool drops_what_it_kept(void)
+{
+    if (prctl(PR_SET_KEEPCAPS, 1, 0, 0, 0) != 0 ||
+        setresuid(OTHER_UID, OTHER_UID, OTHER_UID) != 0 || !capability_restore() ||
+        !capability_network())
+        return false;
+    return io_process_drop_capabilities() && capability_restore() && !capability_network();
+}
+
+static void capabilities_of_others_than_root_are_given_up(void **state)
+{
+    (void)state;
+    if (geteuid() != 0 || !capability_network())
+        skip();
+    assert_true(in_child(drops_what_it_kept));
+}
+
+static bool root_keeps_its_own(void)
+{
+    return io_process_drop_capabilities() && capability_network();
+}
+
+static void root_keeps_its_capabilities(void **state)
+{
+    (void)state;
+    if (geteuid() != 0 || !capability_network())
+        skip();
+    assert_true(in_child(root_keeps_its_own));
+}
+
 /* ---- Files ---- */
 
 static void missing_directories_are_made_for_one_user(void **state)
@@ -307,6 +339,8 @@ int main(void)
         TEST(a_user_is_found_by_name),
         TEST(root_becomes_another_user_for_good),
         TEST(others_can_only_stay_who_they_are),
+        TEST(capabilities_of_others_than_root_are_given_up),
+        TEST(root_keeps_its_capabilities),
         TEST(missing_directories_are_made_for_one_user),
         TEST(made_directories_belong_to_their_owner),
         TEST(a_file_in_the_way_is_named),
