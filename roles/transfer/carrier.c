@@ -133,6 +133,15 @@ static bool read_more(struct carrier *carrier, size_t need, size_t *budget)
     return false;
 }
 
+/*
+ * While the engine waits, one look at the stream tells whether the other side is still there. False
+ * when nothing more is to be learnt now.
+ */
+static bool can_wait_on(struct carrier *carrier, size_t *budget)
+{
+    return carrier->in_len == 0 && read_more(carrier, 1, budget);
+}
+
 static void take_input(struct carrier *carrier)
 {
     size_t budget = TURN_MAX;
@@ -149,10 +158,11 @@ static void take_input(struct carrier *carrier)
         carrier->in_len -= consumed;
         if (error != 0)
             end(carrier, sodiumtcp_error_text(error));
-        else if (event.type == SODIUMTCP_WAIT ||
-                 (event.type == SODIUMTCP_NEED_MORE && !read_more(carrier, event.need, &budget)))
+        else if (event.type == SODIUMTCP_WAIT && !can_wait_on(carrier, &budget))
             break;
-        else if (event.type != SODIUMTCP_NEED_MORE)
+        else if (event.type == SODIUMTCP_NEED_MORE && !read_more(carrier, event.need, &budget))
+            break;
+        else if (event.type != SODIUMTCP_NEED_MORE && event.type != SODIUMTCP_WAIT)
             carrier->handler->event(carrier->arg, &event);
     }
 }

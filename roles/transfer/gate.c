@@ -318,11 +318,23 @@ static void on_timer(void *arg)
     next(arg);
 }
 
+/* One that is held back must not hold all places. */
+static size_t queued_from(const struct gate *gate, const struct adit_ip *from)
+{
+    struct adit_ip place = place_of(from);
+    size_t count = 0;
+    for (struct list *node = gate->queue.next; node != &gate->queue; node = node->next) {
+        struct adit_ip other = place_of(&container_of(node, struct gate_request, node)->from);
+        count += ip_equal(&place, &other);
+    }
+    return count;
+}
+
 struct gate_request *gate_ask(struct gate *gate, const struct adit_ip *from,
                               const struct sodiumtcp_login *login, gate_fn *done, void *arg)
 {
-    struct gate_request *request =
-        gate->queued < GATE_QUEUE_MAX ? calloc(1, sizeof(*request)) : NULL;
+    bool room = gate->queued < GATE_QUEUE_MAX && queued_from(gate, from) < GATE_ADDRESS_QUEUE_MAX;
+    struct gate_request *request = room ? calloc(1, sizeof(*request)) : NULL;
     if (request == NULL) {
         gate->counters.full++;
         return NULL;

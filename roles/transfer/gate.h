@@ -10,7 +10,8 @@
 #include "roles/transfer/users.h"
 
 enum {
-    GATE_QUEUE_MAX = 16,         /* logins that wait for their hash */
+    GATE_QUEUE_MAX = 16,         /* logins that wait for their hash … */
+    GATE_ADDRESS_QUEUE_MAX = 4,  /* … and of them, from one address */
     GATE_ADDRESSES_MAX = 1024,   /* that guessed wrong lately; the oldest is forgotten */
     GATE_FIRST_BACKOFF_MS = 500, /* after a wrong guess; doubled with each … */
     GATE_LAST_BACKOFF_MS = 8000, /* … up to this: a client waits 30 s for its answer */
@@ -24,7 +25,7 @@ struct gate_counters {
     uint64_t hashes;
     uint64_t refused;  /* unknown user or wrong passphrase */
     uint64_t replayed; /* the client's key was seen before */
-    uint64_t full;     /* turned away before a hash: the queue was full */
+    uint64_t full;     /* turned away before a hash: too many waited */
 };
 
 /*

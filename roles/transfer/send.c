@@ -59,6 +59,7 @@ static void on_offer(struct send *send, const struct sodiumtcp_event *event)
     struct sending_item *item = &send->items[event->number % SODIUMTCP_ASKED_MAX];
     if (event->verdict == SODIUMTCP_LEAVE_IT) {
         send->progress.skipped += item->entry->stat.size;
+        send->left_as_they_are++;
         free(item->entry);
         item->entry = NULL;
     } else if (event->verdict == SODIUMTCP_PART_THERE) {
@@ -72,6 +73,17 @@ static void on_error(struct send *send, const struct sodiumtcp_event *event)
     char text[SENDING_WHY_MAX - 64];
     text_escape(event->text, event->len, text, sizeof(text));
     send_finish(send, "the receiver stopped: %s", text);
+}
+
+/* A receiver may say of each item that it is not there, and end in order. */
+static void on_finished(struct send *send)
+{
+    uint32_t expected = send->announced - send->left_as_they_are - send->abandoned;
+    uint32_t lacking = expected - send->progress.items;
+    if (send->progress.items < expected)
+        send_finish(send, "the receiver did not keep %u of %u items", lacking, expected);
+    else
+        send_finish(send, "%s", "");
 }
 
 static void on_event(void *arg, const struct sodiumtcp_event *event)
@@ -92,7 +104,7 @@ static void on_event(void *arg, const struct sodiumtcp_event *event)
         send->unanswered--;
         break;
     case SODIUMTCP_FINISHED:
-        send_finish(send, "%s", "");
+        on_finished(send);
         break;
     case SODIUMTCP_ERROR:
         on_error(send, event);

@@ -183,6 +183,7 @@ static void item_over(struct send *send)
         send->progress.failures++;
         send->handler->left_out(send->arg, send->current->root, send->current->path, broken, true);
     }
+    send->abandoned += broken != NULL;
     source_close(send->source);
     if (send->progress.extension)
         send->items[send->number % SODIUMTCP_ASKED_MAX].entry = NULL;

@@ -37,7 +37,9 @@ struct send {
     struct manifest *manifest;
     struct sending_item items[SODIUMTCP_ASKED_MAX];
     uint32_t announced;
-    uint32_t announced_again; /* of them, directories once more */
+    uint32_t announced_again;  /* of them, directories once more */
+    uint32_t left_as_they_are; /* of them, as offers said */
+    uint32_t abandoned;        /* of them, by us */
     bool finishing;
 
     struct source *source;

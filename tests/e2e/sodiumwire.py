@@ -1,9 +1,11 @@
-"""A client of sodium-tcp that says what a test tells it to: both modes, written from
-docs/protocols/sodiumtcp.md. It shares nothing with the engine but libsodium."""
+"""A client and a server of sodium-tcp that say what a test tells them to: both modes, written from
+docs/protocols/sodiumtcp.md. They share nothing with the engine but libsodium."""
+import base64
 import ctypes
 import ctypes.util
 import hashlib
 import os
+import socket
 import struct
 
 from harness import Wire
@@ -83,11 +85,33 @@ def end(item, length, status=0):
     return struct.pack(">IBQ", item, status, length) + bytes(32)
 
 
-class Client:
+class End:
+    """What both ends do once streams hold."""
+
+    def pdu(self, kind, body=b"", tag=0, size=None, magic=MAGIC):
+        header = struct.pack(">III", magic, kind, len(body) if size is None else size)
+        return self.out.push(header) + self.out.push(body, tag)
+
+    def send(self, *args, **kw):
+        self.raw(self.pdu(*args, **kw))
+
+    def receive(self, skip=BEHIND_CREDIT):
+        while True:
+            _, kind, size = struct.unpack(">III", self.input.pull(self.wire.receive(29)))
+            body = self.input.pull(self.wire.receive(size + 17))
+            if kind not in skip:
+                return kind, body
+
+    def ended(self):
+        self.wire.ended()
+
+
+class Client(End):
     """A connection; sent holds every byte that went out."""
 
-    def __init__(self, site, secret=None):
-        self.wire = Wire.dial(*site.address.rsplit(":", 1)[:1], int(site.address.split(":")[-1]))
+    def __init__(self, site, secret=None, source=None):
+        host, port = site.address.rsplit(":", 1)
+        self.wire = Wire.dial(host, int(port), source)
         self.server = site.raw_public()
         self.secret = secret or os.urandom(32)
         self.sent = b""
@@ -115,25 +139,11 @@ class Client:
         self.message = plain[48:]
         return self
 
-    def pdu(self, kind, body=b"", tag=0, size=None, magic=MAGIC):
-        header = struct.pack(">III", magic, kind, len(body) if size is None else size)
-        return self.out.push(header) + self.out.push(body, tag)
-
-    def send(self, *args, **kw):
-        self.raw(self.pdu(*args, **kw))
-
-    def receive(self, skip=BEHIND_CREDIT):
-        while True:
-            _, kind, size = struct.unpack(">III", self.input.pull(self.wire.receive(29)))
-            body = self.input.pull(self.wire.receive(size + 17))
-            if kind not in skip:
-                return kind, body
-
-    def extend(self):
+    def extend(self, options=0):
         """The key exchange of the extension."""
         self.open()
         secret, header = os.urandom(32), os.urandom(24)
-        asked = base(secret) + header + struct.pack(">HH", 1, 0)
+        asked = base(secret) + header + struct.pack(">HH", 1, options)
         self.send(KEY_CLIENT, asked)
         kind, told = self.receive(skip=())
         assert kind == KEY_SERVER
@@ -152,5 +162,57 @@ class Client:
                 return body[5:].decode()
             assert kind in (OFFER, ACK), kind
 
-    def ended(self):
-        self.wire.ended()
+
+class Server(End):
+    """Takes one connection of `adit send`."""
+
+    def __init__(self):
+        self.secret = os.urandom(32)
+        self.public = base(self.secret)
+        self.listener = socket.create_server(("127.0.0.1", 0))
+        self.address = "127.0.0.1:%d" % self.listener.getsockname()[1]
+        self.key = base64.b64encode(self.public).decode()
+
+    def close(self):
+        self.listener.close()
+
+    def raw(self, data):
+        self.wire.send(data)
+
+    def accept(self):
+        """Waits for CLIENT_AUTH."""
+        self.wire = Wire(self.listener.accept()[0])
+        body = box_open(self.wire.receive(400), self.public, self.secret)[12:]
+        self.nonce, header, self.client = body[4:28], body[28:52], body[52:84]
+        self.login = body[84:212].rstrip(b"\0"), body[212:340].rstrip(b"\0")
+        keys = blake2b(shared(self.secret, self.client) + self.client + self.public, 64)
+        self.to_client, self.to_server = keys[:32], keys[32:]
+        self.input = Stream(header, self.to_server)
+        return self
+
+    def welcome(self, message=b"Welcome.\0adit/1 zstd", nonce=None, change=0):
+        """SERVER_HELO; change flips bits of its last byte."""
+        header = os.urandom(24)
+        answer = (int.from_bytes(self.nonce, "little") + 1) % (1 << 192)
+        body = ((answer.to_bytes(24, "little") if nonce is None else nonce) + header
+                + message.ljust(128, b"\0"))
+        wire = bytearray(box_seal(struct.pack(">III", MAGIC, HELO, len(body)) + body, self.client))
+        wire[-1] ^= change
+        self.raw(bytes(wire))
+        self.out = Stream(header, self.to_client)
+        return self
+
+    def extend(self, credit=1 << 25):
+        """All of the opening, up to where files may come."""
+        self.accept().welcome()
+        kind, asked = self.receive()
+        assert kind == KEY_CLIENT
+        secret, header = os.urandom(32), os.urandom(24)
+        told = base(secret) + header + struct.pack(">Q", credit)
+        self.send(KEY_SERVER, told)
+        keys = blake2b(b"adit/1 sodium-tcp key exchange".ljust(32, b"\0")
+                       + shared(secret, asked[:32]) + self.to_server + self.to_client
+                       + self.public + self.client + self.nonce + asked[:60] + told[:64], 64)
+        self.input = Stream(asked[32:56], keys[:32])
+        self.out = Stream(header, keys[32:])
+        return self

@@ -192,6 +192,60 @@ def test_a_file_that_shrinks_while_it_is_sent_is_not_kept(site):
     assert not (site.into / "f").exists()
 
 
+def test_a_file_that_changes_while_it_is_sent_is_not_kept(site):
+    """The same size and the same time, put back by who changed it."""
+    site.receive()
+    file = random_file(site.home / "f", 8_000_000)
+    before = file.stat()
+    sender = site.begin(file, "--limit-rate", "4MiB")
+    until(site.parts, "a part")
+    with open(file, "r+b") as changing:
+        changing.write(b"changed")
+    os.utime(file, ns=(before.st_atime_ns, before.st_mtime_ns))
+    assert sender.wait_exit() == 1
+    assert "changed while it was sent" in sender.text("err")
+    assert not (site.into / "f").exists()
+
+
+def test_what_shrinks_is_packed_and_what_does_not_is_not(site):
+    site.receive()
+    text = site.home / "text"
+    text.write_bytes(b"".join(b"line %d of many\n" % n for n in range(200_000)))
+    noise = random_file(site.home / "noise", 3_000_000)
+    said = json.loads(site.send("--compress", "--json", text).text("out"))
+    assert said["bytes_sent"] == text.stat().st_size > 4 * said["bytes_on_wire"]
+    said = json.loads(site.send("--compress", "--json", noise).text("out"))
+    assert 3_000_000 < said["bytes_on_wire"] < 3_010_000
+    for file in (text, noise):
+        assert digest(site.into / file.name) == digest(file)
+
+
+def test_packed_and_interrupted_it_goes_on_there(site):
+    receiver = site.receive()
+    file = site.home / "f"
+    file.write_bytes(b"".join(os.urandom(500) * 2 for _ in range(16_000)))
+    sender = site.begin("--compress", file, "--limit-rate", "2MiB")
+    until(lambda: sum(p.stat().st_size for p in site.parts()) > 3_000_000, "much of the part")
+    sender.kill()
+    receiver.wait_for("lost")
+    said = json.loads(site.send("--compress", "--verify", "--json", file).text("out"))
+    assert said["bytes_resumed"] > 3_000_000
+    assert said["bytes_resumed"] + said["bytes_sent"] == 16_000_000
+    assert digest(site.into / "f") == digest(file)
+
+
+def test_a_limit_holds_for_each_connection(site):
+    line = site.users.read_text().strip()
+    write_secret(site.users, line + "size=1000\n")
+    receiver = site.receive()
+    for number in range(3):
+        site.send(random_file(site.home / f"f{number}", 1000))
+    one, other = (random_file(site.home / name, 600) for name in ("one", "other"))
+    assert "1000 bytes that are allowed" in site.send(one, other, code=1).text("err")
+    assert (site.into / "one").exists() and not (site.into / "other").exists()
+    assert site.programs.status(receiver)["connections"] == []
+
+
 def test_users_have_directories_and_limits(site):
     (site.into / "hers").mkdir()
     line = site.users.read_text().strip()

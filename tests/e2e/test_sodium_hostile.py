@@ -1,11 +1,13 @@
 """What a receiver does with a client that breaks the rules, and with one that replays."""
 import contextlib
+import signal
 import struct
+import subprocess
 
 import pytest
-from harness import until
+from harness import until, write_secret
 from sodium import PART, Site, random_file
-from sodiumwire import (BEGIN, BLOCK, DATA, DIRECTORY, END, FILE, FINISH, OFFER, PONG, RESUME,
+from sodiumwire import (BEGIN, BLOCK, BLOCK_ZSTD, DATA, DIRECTORY, END, FILE, FINISH, OFFER, PONG, RESUME,
                         START, STREAM, Client, begin, blake2b, end)
 
 
@@ -109,6 +111,60 @@ def test_the_end_of_the_connection_is_no_end_of_a_file(site, outside):
     assert not (site.into / "f").exists()
 
 
+def packed(data):
+    return subprocess.run(["zstd", "-19", "-c", "--no-check"], input=data, capture_output=True,
+                          check=True).stdout
+
+
+@pytest.mark.parametrize("bomb", [
+    struct.pack(">I", 1 << 20) + packed(bytes(200 << 20)), struct.pack(">I", 100) + packed(b"x" * 99),
+    struct.pack(">I", 1000) + packed(b"x" * 500) + packed(b"x" * 500),
+    struct.pack(">I", 1000) + b"no frame at all"])
+def test_a_frame_that_is_not_what_was_said_of_it_ends_the_connection(site, outside, bomb):
+    client = Client(site).extend(options=1)
+    client.send(BEGIN, begin(0, [b"f"], size=1 << 20))
+    client.send(START, struct.pack(">IQ", 0, 0))
+    client.send(BLOCK_ZSTD, bomb)
+    client.ended()
+    site.receiver.wait_for("a zstd frame that is not what was said of it")
+    assert not (site.into / "f").exists()
+    assert sum(p.stat().st_size for p in site.parts()) == 0
+
+
+def test_a_zip_bomb_counts_against_the_quota_before_it_is_unpacked(site):
+    line = site.users.read_text().strip()
+    write_secret(site.users, line + "size=3000000\n")
+    site.receiver.signal(signal.SIGHUP)
+    site.receiver.wait_for("reloaded")
+    client = Client(site).extend(options=1)
+    client.send(BEGIN, begin(0, [b"f"], size=1 << 30))
+    client.send(START, struct.pack(">IQ", 0, 0))
+    for _ in range(3):
+        client.send(BLOCK_ZSTD, struct.pack(">I", 1 << 20) + packed(bytes(1 << 20)))
+    assert "more than the 3000000 bytes" in client.error()
+    assert sum(p.stat().st_size for p in site.parts()) <= 3_000_000
+    assert not (site.into / "f").exists()
+
+
+@pytest.mark.parametrize("frame", [
+    struct.pack(">I", 0) + packed(b""), struct.pack(">I", (1 << 20) + 1) + b"x" * 100,
+    struct.pack(">I", 10) + packed(b"x" * 10)])
+def test_a_length_that_no_frame_may_say_is_a_breach(site, outside, frame):
+    client = Client(site).extend(options=1)
+    client.send(BEGIN, begin(0, [b"f"], size=1 << 21))
+    client.send(START, struct.pack(">IQ", 0, 0))
+    client.send(BLOCK_ZSTD, frame)
+    client.ended()
+
+
+def test_a_frame_without_having_chosen_it_is_a_breach(site, outside):
+    client = Client(site).extend()
+    client.send(BEGIN, begin(0, [b"f"], size=1000))
+    client.send(START, struct.pack(">IQ", 0, 0))
+    client.send(BLOCK_ZSTD, struct.pack(">I", 1000) + packed(bytes(1000)))
+    client.ended()
+
+
 @pytest.mark.parametrize("breach", [
     {"kind": 99}, {"kind": DATA, "body": b"x"}, {"kind": PONG, "body": bytes(16)},
     {"kind": BLOCK, "body": b"x"}, {"kind": BLOCK, "body": b"", "size": 262145},
@@ -183,6 +239,40 @@ def test_sixty_four_may_wait_to_be_let_in(site):
     for client in waiting:
         client.wire.close()
     until(lambda: not status(), "all gone")
+    site.send(random_file(site.home / "fine", 10))
+
+
+def test_sixteen_logins_wait_for_their_hash_and_no_more(site):
+    """One is hashed at a time; from addresses of their own, so that none is held back."""
+    clients = [Client(site, source=f"127.0.1.{number + 1}") for number in range(30)]
+    for client in clients:
+        client.auth(passphrase=b"wrong")
+    for client in clients:
+        assert client.wire.ended() == b""
+    counters = site.programs.status(site.receiver)["counters"]
+    assert counters["logins_turned_away"] >= 1
+    assert counters["hashes"] == counters["logins_refused"] >= 17
+    assert counters["hashes"] + counters["logins_turned_away"] == 30
+    site.send(random_file(site.home / "fine", 10))
+
+
+def test_a_client_that_goes_away_while_it_waits_costs_nothing(site):
+    for _ in range(20):
+        Client(site).auth(passphrase=b"wrong").wire.cut()
+    until(lambda: not site.programs.status(site.receiver)["connections"], "all gone")
+    counters = site.programs.status(site.receiver)["counters"]
+    assert counters["hashes"] < 20 - counters["logins_turned_away"]
+
+
+def test_one_address_does_not_take_all_places(site):
+    """Its guesses wait for their back-off; somebody else is let in beside them."""
+    clients = [Client(site, source="127.0.1.1").auth(passphrase=b"wrong") for _ in range(16)]
+    counters = lambda: site.programs.status(site.receiver)["counters"]
+    until(lambda: counters()["logins_turned_away"] >= 11, "most are turned away")
+    site.send(random_file(site.home / "fine", 10))
+    assert counters()["hashes"] <= 6
+    for client in clients:
+        client.wire.close()
     site.send(random_file(site.home / "fine", 10))
 
 
