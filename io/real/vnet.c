@@ -1,6 +1,6 @@
 #include "io/real/vnet.h"
 
-#include "io/packet.h"
+#include "io/offload.h"
 
 /* Linux 6.2; the headers of Debian 12 are older. */
 enum { GSO_UDP = 5 };
@@ -41,7 +41,7 @@ bool vnet_read(const struct virtio_net_hdr *header, const uint8_t *packet, size_
     }
     if (offload->cut == OFFLOAD_WHOLE)
         return true;
-    size_t payload = packet_payload(packet, len, header->csum_start, offload->cut != OFFLOAD_UDP);
+    size_t payload = offload_payload(packet, len, header->csum_start, offload->cut != OFFLOAD_UDP);
     offload->segment = header->gso_size;
     offload->header_len = (uint16_t)payload;
     return offload->checksum && payload != 0 && payload <= UINT16_MAX && header->gso_size != 0;
@@ -55,7 +55,7 @@ bool vnet_write(const struct offload *offload, const uint8_t *packet, size_t len
                                     [OFFLOAD_TCP6] = VIRTIO_NET_HDR_GSO_TCPV6,
                                     [OFFLOAD_UDP] = GSO_UDP};
     *header = (struct virtio_net_hdr){0};
-    if (!packet_fits(offload, packet, len, ethernet))
+    if (!offload_fits(offload, packet, len, ethernet))
         return false;
     header->gso_type = types[offload->cut];
     if (offload->checksum) {

@@ -1,9 +1,9 @@
 #include "io/sim/host.h"
 
 #include "io/sim/conn.h"
-#include "io/sim/device.h"
 #include "io/sim/disk.h"
 #include "io/sim/port.h"
+#include "io/sim/routes.h"
 
 #include <stdlib.h>
 
@@ -73,7 +73,7 @@ void host_free_all(struct sim_world *world)
         if (host->process != NULL)
             abort();
         disk_free(host->disk);
-        device_free_all(host);
+        routes_free(host);
         list_remove(&host->node);
         free(host);
     }

@@ -126,7 +126,7 @@ struct io_listener *io_listen(struct io_loop *loop, const struct addr *at,
 struct io_listener *io_listen_past(struct io_device *device, const struct addr *at,
                                    const struct io_listener_handler *handler, void *arg, int *error)
 {
-    return listen_at(device_loop(device), at, handler, arg, error);
+    return listen_at(device->loop, at, handler, arg, error);
 }
 
 /* Reached from the same host by the address that the listener has: family 0, a port of its own. */

@@ -2,7 +2,7 @@
 #include "io/pace.h"
 
 #include "io/sim/conn.h"
-#include "io/sim/device.h"
+#include "io/sim/routes.h"
 #include "io/tls.h"
 
 #include <assert.h>
@@ -109,7 +109,7 @@ static struct io_stream *connect_to(struct io_loop *loop, const struct addr *to,
 struct io_stream *io_connect(struct io_loop *loop, const struct addr *to,
                              const struct io_stream_handler *handler, void *arg, int *error)
 {
-    if (!loop->process->ghost && device_takes(loop->process->host, &to->ip)) {
+    if (!loop->process->ghost && routes_take(loop->process->host, &to->ip)) {
         *error = IO_E_UNREACHABLE;
         return NULL;
     }
@@ -119,7 +119,7 @@ struct io_stream *io_connect(struct io_loop *loop, const struct addr *to,
 struct io_stream *io_connect_past(struct io_device *device, const struct addr *to,
                                   const struct io_stream_handler *handler, void *arg, int *error)
 {
-    return connect_to(device_loop(device), to, handler, arg, error);
+    return connect_to(device->loop, to, handler, arg, error);
 }
 
 int io_pair(struct io_loop *loop, struct io_stream *ends[2])

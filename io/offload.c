@@ -1,4 +1,4 @@
-#include "io/packet.h"
+#include "io/offload.h"
 
 enum {
     ETHERNET_LEN = 14,
@@ -86,7 +86,7 @@ static bool read_headers(const uint8_t *packet, size_t len, bool ethernet, struc
     return read_ip4(packet, len, 0, headers) || read_ip6(packet, len, 0, headers);
 }
 
-size_t packet_payload(const uint8_t *packet, size_t len, size_t at, bool tcp)
+size_t offload_payload(const uint8_t *packet, size_t len, size_t at, bool tcp)
 {
     size_t header_len = UDP_LEN;
     if (at > len || len - at < (tcp ? (size_t)TCP_LEN_MIN : UDP_LEN))
@@ -119,7 +119,7 @@ static bool protocol_fits(const struct offload *offload, const struct headers *h
     }
 }
 
-bool packet_fits(const struct offload *offload, const uint8_t *packet, size_t len, bool ethernet)
+bool offload_fits(const struct offload *offload, const uint8_t *packet, size_t len, bool ethernet)
 {
     struct headers headers;
     if (offload->checksum && !checksum_fits(offload, len))
@@ -133,7 +133,7 @@ bool packet_fits(const struct offload *offload, const uint8_t *packet, size_t le
     if (offload->checksum_start != headers.transport ||
         offload->checksum_at != headers.transport + (tcp ? TCP_CHECKSUM : UDP_CHECKSUM))
         return false;
-    size_t payload = packet_payload(packet, len, headers.transport, tcp);
+    size_t payload = offload_payload(packet, len, headers.transport, tcp);
     return payload != 0 && payload == offload->header_len && payload < len &&
-           len - payload <= (size_t)offload->segment * PACKET_PIECES_MAX;
+           len - payload <= (size_t)offload->segment * OFFLOAD_PIECES_MAX;
 }

@@ -1,7 +1,7 @@
 /*
- * What a packet may leave for later: packet_fits(), which nothing of a peer's gets past.
+ * What a packet may leave for later: offload_fits(), which nothing of a peer's gets past.
  */
-#include "io/packet.h"
+#include "io/offload.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -69,7 +69,7 @@ static struct packet ip6(size_t at, bool tcp, const uint8_t *extensions, size_t 
 
 static bool fits(const struct packet *packet)
 {
-    return packet_fits(&packet->offload, packet->bytes, packet->len, packet->ethernet);
+    return offload_fits(&packet->offload, packet->bytes, packet->len, packet->ethernet);
 }
 
 static void what_the_kernel_makes_fits(void **state)
@@ -105,8 +105,8 @@ static void what_is_complete_fits_whatever_it_is(void **state)
     (void)state;
     static const struct offload whole;
     uint8_t byte = 0xff;
-    assert_true(packet_fits(&whole, &byte, 1, false));
-    assert_true(packet_fits(&whole, &byte, 1, true));
+    assert_true(offload_fits(&whole, &byte, 1, false));
+    assert_true(offload_fits(&whole, &byte, 1, true));
 }
 
 static void a_checksum_stands_inside_of_what_it_sums(void **state)
@@ -114,12 +114,12 @@ static void a_checksum_stands_inside_of_what_it_sums(void **state)
     (void)state;
     static const uint8_t bytes[40];
     struct offload offload = {.checksum = true, .checksum_start = 20, .checksum_at = 38};
-    assert_true(packet_fits(&offload, bytes, 40, false));
-    assert_false(packet_fits(&offload, bytes, 39, false));
+    assert_true(offload_fits(&offload, bytes, 40, false));
+    assert_false(offload_fits(&offload, bytes, 39, false));
     offload.checksum_at = 19;
-    assert_false(packet_fits(&offload, bytes, 40, false));
+    assert_false(offload_fits(&offload, bytes, 40, false));
     offload.checksum_start = offload.checksum_at = UINT16_MAX;
-    assert_false(packet_fits(&offload, bytes, 40, false));
+    assert_false(offload_fits(&offload, bytes, 40, false));
 }
 
 static void another_offload_than_the_headers_say_does_not_fit(void **state)
@@ -175,9 +175,9 @@ static void the_number_of_pieces_is_bounded(void **state)
     struct packet packet = ip4(0, true);
     packet.offload.segment = 0;
     assert_false(fits(&packet));
-    packet.offload.segment = PAYLOAD / PACKET_PIECES_MAX;
+    packet.offload.segment = PAYLOAD / OFFLOAD_PIECES_MAX;
     assert_false(fits(&packet));
-    packet.offload.segment = PAYLOAD / PACKET_PIECES_MAX + 1;
+    packet.offload.segment = PAYLOAD / OFFLOAD_PIECES_MAX + 1;
     assert_true(fits(&packet));
     packet.offload.segment = UINT16_MAX;
     assert_true(fits(&packet));
@@ -205,8 +205,8 @@ static void headers_that_end_early_are_not_read_past_their_end(void **state)
         for (size_t len = 1; len < packets[i].offload.header_len; len++) {
             uint8_t *copy = test_malloc(len);
             memcpy(copy, packets[i].bytes, len);
-            assert_false(packet_fits(&packets[i].offload, copy, len, false));
-            assert_false(packet_fits(&packets[i].offload, copy, len, true));
+            assert_false(offload_fits(&packets[i].offload, copy, len, false));
+            assert_false(offload_fits(&packets[i].offload, copy, len, true));
             test_free(copy);
         }
     }
@@ -216,16 +216,16 @@ static void the_payload_begins_behind_whole_headers(void **state)
 {
     (void)state;
     uint8_t bytes[64] = {[12] = 6 << 4};
-    assert_int_equal(packet_payload(bytes, 64, 0, true), 24);
-    assert_int_equal(packet_payload(bytes, 24, 0, true), 24);
-    assert_int_equal(packet_payload(bytes, 23, 0, true), 0);
-    assert_int_equal(packet_payload(bytes, 19, 0, true), 0);
-    assert_int_equal(packet_payload(bytes, 64, 60, true), 0);
-    assert_int_equal(packet_payload(bytes, 64, 65, true), 0);
+    assert_int_equal(offload_payload(bytes, 64, 0, true), 24);
+    assert_int_equal(offload_payload(bytes, 24, 0, true), 24);
+    assert_int_equal(offload_payload(bytes, 23, 0, true), 0);
+    assert_int_equal(offload_payload(bytes, 19, 0, true), 0);
+    assert_int_equal(offload_payload(bytes, 64, 60, true), 0);
+    assert_int_equal(offload_payload(bytes, 64, 65, true), 0);
     bytes[12] = 4 << 4;
-    assert_int_equal(packet_payload(bytes, 64, 0, true), 0);
-    assert_int_equal(packet_payload(bytes, 8, 0, false), 8);
-    assert_int_equal(packet_payload(bytes, 7, 0, false), 0);
+    assert_int_equal(offload_payload(bytes, 64, 0, true), 0);
+    assert_int_equal(offload_payload(bytes, 8, 0, false), 8);
+    assert_int_equal(offload_payload(bytes, 7, 0, false), 0);
 }
 
 int main(void)
