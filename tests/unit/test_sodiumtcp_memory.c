@@ -91,12 +91,39 @@ static void once_open_nothing_is_allocated(void **state)
     pair_free(pair);
 }
 
+static bool seal_nothing(void *arg, const uint8_t key[32], const uint8_t nonce[12],
+                         uint8_t head[SODIUMTCP_AEAD_HEAD_LEN], const uint8_t *plain, size_t len,
+                         uint8_t *out, uint8_t mac[16])
+{
+    (void)arg, (void)key, (void)nonce, (void)head, (void)plain, (void)len, (void)out, (void)mac;
+    return false;
+}
+
+static void a_cipher_that_fails_ends_the_session(void **state)
+{
+    (void)state;
+    static const uint8_t plain[16 * 1024];
+    const struct sodiumtcp_aead failing = {.seal = seal_nothing};
+    struct pair *pair = pair_open(NULL, NULL);
+    struct side *client = &pair->client;
+    struct sodiumtcp_item item = pair_file(1000000);
+    uint32_t number;
+    pair_wrote(client, sodiumtcp_begin(client->session, &item, &number, pair_out(client)));
+    pair_wrote(client, sodiumtcp_start(client->session, number, 0, pair_out(client)));
+    sodiumtcp_context_set_aead(client->context, &failing);
+    assert_int_equal(sodiumtcp_data(client->session, plain, sizeof plain, pair_out(client)),
+                     SODIUMTCP_E_CIPHER);
+    pair_expect_error(pair, client, SODIUMTCP_E_CIPHER);
+    pair_free(pair);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_allocation_of_a_new_session_may_fail),
         cmocka_unit_test(extension_may_find_no_memory),
         cmocka_unit_test(once_open_nothing_is_allocated),
+        cmocka_unit_test(a_cipher_that_fails_ends_the_session),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
