@@ -271,12 +271,12 @@ static void on_answer(void *arg)
     struct io_http_ask *ask = arg;
     bool ended = read_all(ask->stream, &ask->inbox);
     struct cursor cursor = cursor_over(ask->inbox.bytes, ask->inbox.len);
-    struct io_http_answer answer = {.status = (int)cursor_u32(&cursor),
-                                    .retry_after_s = cursor_u32(&cursor),
-                                    .body_len = cursor_u32(&cursor)};
+    struct io_http_answer answer = {.why = ""};
 
+    answer.status = (int)cursor_u32(&cursor);
+    answer.retry_after_s = cursor_u32(&cursor);
+    answer.body_len = cursor_u32(&cursor);
     answer.body = (const char *)cursor_take(&cursor, answer.body_len);
-    answer.why = "";
     if (!cursor.failed && answer.body_len <= ask->answer_max)
         finish(ask, &answer);
     else if (!cursor.failed)

@@ -290,15 +290,19 @@ int store_add(struct master_store *store, const struct store_host *host,
     return error == STORE_OK ? database_end(store, add(store, host, key_digest, taken)) : error;
 }
 
-/* The end of what was minted until now. Never lower than it was: a clock may be set back. */
+/*
+ * The end of what was minted until now. A clock may have been set back: it is never lower than it
+ * was, and covers a last token of the host that seems to be of the future.
+ */
 static int floor_of(struct master_store *store, const struct store_host *host, int64_t now_s,
                     int64_t *floor_s)
 {
+    int64_t latest_s = host->token_s > now_s ? host->token_s : now_s;
     int64_t lifetime_s = 0;
     int error = database_number(store, "SELECT number FROM setting WHERE name = 'token_valid'", 0,
                                 &lifetime_s, "");
 
-    *floor_s = now_s + lifetime_s > host->floor_s ? now_s + lifetime_s : host->floor_s;
+    *floor_s = latest_s + lifetime_s > host->floor_s ? latest_s + lifetime_s : host->floor_s;
     return error;
 }
 

@@ -1,5 +1,6 @@
 #include "tests/sim/household.h"
 
+#include "tests/sim/chancery.h"
 #include "tests/sim/hello.h"
 
 #include <stdlib.h>
@@ -148,6 +149,20 @@ void household_start(struct household *household, struct transfers *transfers, s
     outlet_start(&household->publisher);
     if (twin)
         outlet_start(&household->twin);
+}
+
+void household_start_chartered(struct household *household, struct transfers *transfers, size_t i,
+                               struct chancery *chancery)
+{
+    char address[IP_TEXT_MAX];
+    open_site(household, transfers, i, 0);
+    household->publishes = true;
+    snprintf(address, sizeof address, "203.0.113.%zu", i + 1);
+    outlet_init(&household->publisher, transfers->world, address, NULL, 0, &household->endpoint_at);
+    household->publisher.master_url = CHANCERY_URL;
+    household->publisher.api_key_file = CHANCERY_KEY_PATH;
+    chancery_add(chancery, household->name, STORE_HOST, household->publisher.home);
+    outlet_start(&household->publisher);
 }
 
 void household_renew(struct household *household, const struct snitun_keyring *keyring,

@@ -33,6 +33,11 @@ void household_start(struct household *household, struct transfers *transfers, s
                      const struct snitun_keyring *keyring, const char *server_name,
                      uint16_t server_port, bool twin);
 
+/* The same with a publisher that gets its tokens from the chancery, where the host is added. */
+struct chancery;
+void household_start_chartered(struct household *household, struct transfers *transfers, size_t i,
+                               struct chancery *chancery);
+
 /* Another credential, from the next connection of its publisher on; keys and cipher are set. */
 void household_renew(struct household *household, const struct snitun_keyring *keyring,
                      const struct snitun_keys *keys);

@@ -12,8 +12,9 @@
 #include <unistd.h>
 
 static const struct scenario *const scenarios[] = {
-    &scenario_echo,  &scenario_tunnel,    &scenario_bulk,  &scenario_hostile, &scenario_reconnect,
-    &scenario_storm, &scenario_supersede, &scenario_stall, &scenario_send,    &scenario_vpn};
+    &scenario_echo,      &scenario_tunnel, &scenario_bulk,      &scenario_hostile,
+    &scenario_reconnect, &scenario_storm,  &scenario_supersede, &scenario_stall,
+    &scenario_send,      &scenario_vpn,    &scenario_renewal,   &scenario_revocation};
 
 enum {
     SCENARIO_COUNT = sizeof scenarios / sizeof scenarios[0],

@@ -79,7 +79,14 @@ static void *life_start(struct io_loop *loop, void *arg, struct life *life, char
         .proxy_protocol = outlet->proxy_protocol,
         .memory = OUTLET_MEMORY,
     };
-    snprintf(config.server_host, sizeof config.server_host, "%s", outlet->server_name);
+    if (outlet->master_url == NULL) {
+        snprintf(config.server_host, sizeof config.server_host, "%s", outlet->server_name);
+    } else {
+        config.credential_file = NULL;
+        config.master_url = outlet->master_url;
+        config.api_key_file = outlet->api_key_file;
+        config.cipher = SNITUN_AES_GCM;
+    }
     ip_format(&outlet->to.ip, config.to_host);
     return publish_start(loop, &config, life_stopped, life, why, why_len);
 }

@@ -20,7 +20,9 @@ struct outlet {
     struct party party;
     const char *server_name; /* the caller's */
     uint16_t server_port;
-    struct addr to; /* the endpoint */
+    const char *master_url;   /* instead of a credential, or NULL */
+    const char *api_key_file; /* on the home's disk */
+    struct addr to;           /* the endpoint */
     int proxy_protocol;
     struct snitun_keys keys; /* of its credential */
     size_t token_len;

@@ -30,6 +30,8 @@ extern const struct scenario scenario_reconnect;
 extern const struct scenario scenario_storm;
 extern const struct scenario scenario_supersede;
 extern const struct scenario scenario_stall;
+extern const struct scenario scenario_renewal;
+extern const struct scenario scenario_revocation;
 extern const struct scenario scenario_send;
 extern const struct scenario scenario_vpn;
 

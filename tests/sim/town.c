@@ -10,6 +10,7 @@ enum {
     GIVE_UP_MS = 30 * 1000,
     MEMORY = 6 * 1024 * 1024, /* budget of a worker */
     KEY_LEN = 32,
+    MASTER_INTERVAL_MS = 30000,
     WEBSITE = 'w' - 'a', /* its number among the households */
 };
 
@@ -18,11 +19,17 @@ static const char server_name[] = TOWN_SERVER_NAME;
 
 /* ---- The server ---- */
 
+static void write_key(const struct town *town, char text[SNITUN_FERNET_KEY_TEXT + 2])
+{
+    snitun_fernet_key_format(town->keyring.keys[0], text);
+    text[SNITUN_FERNET_KEY_TEXT] = '\n';
+    text[SNITUN_FERNET_KEY_TEXT + 1] = '\0';
+}
+
 static void put_key(struct town *town)
 {
     char text[SNITUN_FERNET_KEY_TEXT + 2];
-    snitun_fernet_key_format(town->keyring.keys[0], text);
-    text[SNITUN_FERNET_KEY_TEXT] = '\n';
+    write_key(town, text);
     sim_disk_put(town->server_host, key_path, text, SNITUN_FERNET_KEY_TEXT + 1, 0600);
 }
 
@@ -59,6 +66,11 @@ static void *server_life(struct io_loop *loop, void *arg, struct life *life, cha
     config.limits.memory = (size_t)MEMORY * town->workers;
     if (town->early_per_worker != 0)
         config.limits.early_per_worker = town->early_per_worker;
+    if (town->chancery != NULL) {
+        config.master_url = CHANCERY_URL;
+        config.server_key_file = CHANCERY_KEY_PATH;
+        config.master_interval_ms = MASTER_INTERVAL_MS;
+    }
     return server_start(loop, &config, life_stopped, life, why, why_len);
 }
 
@@ -151,8 +163,20 @@ void town_check(void *arg)
 
 /* ---- From start to end ---- */
 
-void town_build(struct town *town, struct sim_world *world, size_t households_max,
-                size_t devices_max, unsigned twins_per_10000)
+static void start_devices(struct town *town)
+{
+    for (size_t i = 0; i < town->device_count; i++) {
+        char address[IP_TEXT_MAX];
+        snprintf(address, sizeof address, "198.51.100.%zu", i + 1);
+        town->device_hosts[i] = sim_host_new(town->world, "device", address);
+        town->devices[i] = sim_host_start(town->device_hosts[i], start_device, town);
+    }
+    sim_set_check(town->world, town_check, town);
+}
+
+/* Everything but publishers and devices; the server is not started yet. */
+static void lay_out(struct town *town, struct sim_world *world, size_t households_max,
+                    size_t devices_max)
 {
     static const char *const addresses[] = {"192.0.2.1"};
     *town = (struct town){.world = world, .give_up_ms = GIVE_UP_MS, .first_calm = UINT64_MAX};
@@ -169,17 +193,32 @@ void town_build(struct town *town, struct sim_world *world, size_t households_ma
     make_key(town);
     household_start_site(&town->website, &town->transfers, WEBSITE);
     party_init(&town->server, town->server_host, &server_ops, town);
+}
+
+void town_build(struct town *town, struct sim_world *world, size_t households_max,
+                size_t devices_max, unsigned twins_per_10000)
+{
+    lay_out(town, world, households_max, devices_max);
     party_start(&town->server);
     for (size_t i = 0; i < town->household_count; i++)
         household_start(&town->households[i], &town->transfers, i, &town->keyring, server_name,
                         town->server_at.port, sim_chance(world, twins_per_10000));
-    for (size_t i = 0; i < town->device_count; i++) {
-        char address[IP_TEXT_MAX];
-        snprintf(address, sizeof address, "198.51.100.%zu", i + 1);
-        town->device_hosts[i] = sim_host_new(world, "device", address);
-        town->devices[i] = sim_host_start(town->device_hosts[i], start_device, town);
-    }
-    sim_set_check(world, town_check, town);
+    start_devices(town);
+}
+
+void town_build_chartered(struct town *town, struct sim_world *world, size_t households_max,
+                          size_t devices_max, struct chancery *chancery, uint32_t token_valid_s)
+{
+    char key[SNITUN_FERNET_KEY_TEXT + 2];
+    lay_out(town, world, households_max, devices_max);
+    write_key(town, key);
+    chancery_start(chancery, world, key, server_name, town->server_at.port, token_valid_s);
+    chancery_add(chancery, "relay.example.net", STORE_SERVER, town->server_host);
+    town->chancery = chancery;
+    party_start(&town->server);
+    for (size_t i = 0; i < town->household_count; i++)
+        household_start_chartered(&town->households[i], &town->transfers, i, chancery);
+    start_devices(town);
 }
 
 void town_move_server(struct town *town)
@@ -204,8 +243,9 @@ void town_run_seconds(struct town *town, uint64_t seconds)
 static bool is_over(void *arg)
 {
     const struct town *town = arg;
-    bool over = party_is_over(&town->server) && household_is_over(&town->website) &&
-                sim_conn_count(town->world) == 0;
+    bool over = party_is_over(&town->server) &&
+                (town->chancery == NULL || party_is_over(&town->chancery->master)) &&
+                household_is_over(&town->website) && sim_conn_count(town->world) == 0;
     for (size_t i = 0; i < town->household_count; i++)
         over = over && household_is_over(&town->households[i]);
     return over;
@@ -215,6 +255,8 @@ void town_end(struct town *town)
 {
     uint64_t end_us = sim_now_us(town->world) + END_S * UINT64_C(1000000);
     party_stop(&town->server);
+    if (town->chancery != NULL)
+        chancery_stop(town->chancery);
     household_stop(&town->website);
     for (size_t i = 0; i < town->household_count; i++)
         household_stop(&town->households[i]);

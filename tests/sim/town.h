@@ -6,6 +6,7 @@
 #define TESTS_SIM_TOWN_H
 
 #include "roles/server/server.h"
+#include "tests/sim/chancery.h"
 #include "tests/sim/chaos.h"
 #include "tests/sim/household.h"
 
@@ -25,6 +26,7 @@ struct town {
     struct party server;
     struct addr server_at;
     unsigned workers;
+    struct chancery *chancery; /* or NULL */
     struct household households[TOWN_HOUSEHOLDS_MAX];
     size_t household_count;
     struct household website; /* behind a fixed route */
@@ -45,6 +47,13 @@ struct town {
  */
 void town_build(struct town *town, struct sim_world *world, size_t households_max,
                 size_t devices_max, unsigned twins_per_10000);
+
+/*
+ * The same with a session master that gives the publishers' tokens, and tells the server what was
+ * revoked. It is cleared by the caller after town_end().
+ */
+void town_build_chartered(struct town *town, struct sim_world *world, size_t households_max,
+                          size_t devices_max, struct chancery *chancery, uint32_t token_valid_s);
 
 /* A device, by chance, calls for a transfer. */
 void town_call(struct town *town, struct transfer *transfer);

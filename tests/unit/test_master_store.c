@@ -192,6 +192,24 @@ static void a_clock_set_back_revokes_no_less(void **state)
     assert_int_equal(change.valid_after_s, NOW + LIFETIME);
 }
 
+static void a_token_of_a_clock_that_was_ahead_is_revoked_as_well(void **state)
+{
+    struct store_change change;
+    struct store_host host;
+    struct adit_ip from;
+
+    ip_parse("192.0.2.7", &from);
+    add(*state, "a.example", NULL);
+    store_find_name(*state, "a.example", &host);
+    store_saw_token(*state, host.id, NOW + 5000, &from);
+    store_host_clear(&host);
+    assert_int_equal(store_flush(*state), STORE_OK);
+    store_enable(*state, "a.example", false, NOW);
+    store_enable(*state, "a.example", true, NOW);
+    assert_true(change_of(*state, "a.example", &change));
+    assert_int_equal(change.valid_after_s, NOW + 5000 + LIFETIME);
+}
+
 static void a_shorter_lifetime_does_not_shorten_what_was_promised(void **state)
 {
     struct store_change change;
@@ -516,6 +534,7 @@ int main(void)
         WITH_STORE(what_is_so_already_is_no_change),
         WITH_STORE(a_name_that_is_added_again_does_not_get_its_old_tokens_back),
         WITH_STORE(a_clock_set_back_revokes_no_less),
+        WITH_STORE(a_token_of_a_clock_that_was_ahead_is_revoked_as_well),
         WITH_STORE(a_shorter_lifetime_does_not_shorten_what_was_promised),
         WITH_STORE(changes_come_oldest_first_and_each_name_once),
         WITH_STORE(a_rotated_key_replaces_the_former_one),
