@@ -57,6 +57,9 @@ enum {
     QUICKTUN_COMMANDS_BURST = 16384,
     QUICKTUN_COMMANDS_PER_S = 2048,
     QUICKTUN_COSTLY = 256,
+    /* Key updates of ours, well within that: so many at once, then one each so often. */
+    QUICKTUN_UPDATES_BURST = 16,
+    QUICKTUN_UPDATE_EVERY_MS = 250,
 };
 
 /* Default of quicktun_options.update_after_bytes: 1 GiB. */

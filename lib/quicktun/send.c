@@ -151,6 +151,9 @@ int quicktun_send_begin_update(struct quicktun_session *session, uint64_t now_ms
     quicktun_direction_mine(&session->out, secret, QUICKTUN_KIND_SESSION);
     sodium_memzero(secret, sizeof secret);
     quicktun_pending_add(session, now_ms, QUICKTUN_CODE_BEGIN_UPDATE);
+    if (session->updates_paid_ms < now_ms)
+        session->updates_paid_ms = now_ms;
+    session->updates_paid_ms += QUICKTUN_UPDATE_EVERY_MS;
     return QUICKTUN_OK;
 }
 

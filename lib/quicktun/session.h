@@ -82,6 +82,8 @@ struct quicktun_session {
     uint64_t started_at_ms;
     uint64_t update_at_ms;    /* when our session key is old */
     uint64_t bytes_at_update; /* of the counters, when it came into force */
+    uint64_t
+        updates_paid_ms; /* those that we have begun are within QUICKTUN_UPDATE_EVERY_MS then */
     int8_t error;
     uint8_t offered;    /* Tunnel options that we sent in a packet that they opened */
     uint8_t accepted;   /* those of their last in a packet that we opened */

@@ -24,6 +24,13 @@ static bool may_update(const struct quicktun_session *session)
            !quicktun_pending_has(session, QUICKTUN_CODE_BEGIN_UPDATE);
 }
 
+/* Updates cost the other side time: it takes no more than a few. */
+static uint64_t update_allowed_ms(const struct quicktun_session *session)
+{
+    const uint64_t at_once_ms = (QUICKTUN_UPDATES_BURST - 1) * QUICKTUN_UPDATE_EVERY_MS;
+    return session->updates_paid_ms > at_once_ms ? session->updates_paid_ms - at_once_ms : 0;
+}
+
 static bool update_due(const struct quicktun_session *session, uint64_t now_ms)
 {
     if (!may_update(session))
@@ -31,8 +38,8 @@ static bool update_due(const struct quicktun_session *session, uint64_t now_ms)
     if (session->out.mine_kind != QUICKTUN_KIND_SESSION)
         return true;
     uint64_t bytes = bytes_since_update(session);
-    return bytes >= session->options.update_after_bytes ||
-           (bytes > 0 && now_ms >= session->update_at_ms);
+    return now_ms >= update_allowed_ms(session) && (bytes >= session->options.update_after_bytes ||
+                                                    (bytes > 0 && now_ms >= session->update_at_ms));
 }
 
 /* ---- The start ---- */
@@ -179,7 +186,7 @@ uint64_t quicktun_deadline(const struct quicktun_session *session)
     if (!session->blocked && may_update(session)) {
         uint64_t bytes = bytes_since_update(session);
         if (bytes >= session->options.update_after_bytes)
-            deadline = 0;
+            deadline = earlier(deadline, update_allowed_ms(session));
         else if (bytes > 0)
             deadline = earlier(deadline, session->update_at_ms);
     }
