@@ -5,6 +5,7 @@
 #   make test     every test under ASan and UBSan; 6 minutes at most on two processors
 #   make check    analyzers, TSan, clang, fuzzers, coverage, long tests; 18 minutes at most
 #   make bench    the benchmarks, or one: make bench AREA=snitun
+#   make demo-vpn two network namespaces joined by a VPN (root): its figures beside the cable's
 #   make fmt      format the sources
 #   make install  install the release build; DESTDIR= and PREFIX= as usual
 #   make clean    remove every build directory
@@ -17,7 +18,7 @@ DESTDIR ?=
 AREA ?=
 PART ?=
 
-.PHONY: run build test check bench fmt install clean help
+.PHONY: run build test check bench demo-vpn fmt install clean help
 
 run: build
 	build/adit demo
@@ -38,6 +39,11 @@ check:
 bench: build
 	@scripts/install-packages build test bench
 	@bench/run $(AREA)
+
+demo-vpn:
+	@scripts/demo-vpn --check
+	@$(MAKE) --no-print-directory build
+	@scripts/demo-vpn build/adit
 
 fmt:
 	@git ls-files '*.c' '*.h' | xargs clang-format -i

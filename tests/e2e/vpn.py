@@ -348,7 +348,8 @@ def udp_echo(source, sink, host, sizes):
 
 def iperf3(net, source, sink, host, *flags):
     """The result of a run as iperf3 tells it."""
-    server = net.programs.start(sink.argv("iperf3", "-s", "-1", "-B", host), "iperf3 -s")
+    server = net.programs.start(
+        sink.argv("iperf3", "-s", "-1", "--forceflush", "-B", host), "iperf3 -s")
     server.wait_for("Server listening")
     done = source.run("iperf3", "-J", "-c", host, *flags, code=None)
     result = json.loads(done.stdout)
