@@ -76,7 +76,7 @@ void io_device_again(struct io_device *device);
 
 /*
  * Hands one packet to the kernel. 0, IO_AGAIN when it has no room (the packet is dropped), or an
- * error that says that this packet is refused.
+ * error that says that this packet is refused; Linux before 6.2 refuses UDP that is to be cut.
  */
 int io_device_write(struct io_device *device, const void *packet, size_t len,
                     const struct offload *offload);

@@ -248,7 +248,8 @@ int io_device_write(struct io_device *device, const void *packet, size_t len,
         return IO_E_NOT_FOUND;
     bool ethernet = device->kind == IO_DEVICE_ETHERNET;
     if ((ethernet ? len < ETHERNET_LEN : !is_ip(packet, len)) ||
-        !offload_fits(offload, packet, len, ethernet))
+        !offload_fits(offload, packet, len, ethernet) ||
+        (offload->cut == OFFLOAD_UDP && device->host->no_udp_segments))
         return IO_E_OTHER;
     if (device->out_count >= device->host->device_room)
         return IO_AGAIN;

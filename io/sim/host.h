@@ -45,6 +45,7 @@ struct sim_host {
     bool blocked[2];     /* IPv4, IPv6: leaves past a device alone */
     void *blocker[2];    /* the device that asked for it, NULL = one of a process that died */
     size_t device_room;  /* packets that a device takes before somebody receives them */
+    bool no_udp_segments;
     char foreign_link[IO_DEVICE_NAME_MAX];
     struct sim_event hook_end; /* of the hook that runs */
     uint64_t hooks;            /* that ran */

@@ -31,6 +31,11 @@ void sim_host_set_device_room(struct sim_host *host, size_t packets)
     host->device_room = packets;
 }
 
+void sim_host_set_udp_segments(struct sim_host *host, bool can)
+{
+    host->no_udp_segments = !can;
+}
+
 bool sim_host_blocked(const struct sim_host *host, unsigned family)
 {
     return host->blocked[device_family(family)];

@@ -266,6 +266,9 @@ void sim_device_take_away(struct io_device *device);
 /* Packets that a device takes before somebody receives them; then writing answers IO_AGAIN. */
 void sim_host_set_device_room(struct sim_host *host, size_t packets);
 
+/* False, as of Linux before 6.2: UDP that is to be cut is refused when it is written. */
+void sim_host_set_udp_segments(struct sim_host *host, bool can);
+
 /* False: io_device_open() answers IO_E_DENIED. */
 void sim_host_set_privileged(struct sim_host *host, bool privileged);
 

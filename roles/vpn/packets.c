@@ -2,6 +2,7 @@
  * From the device to the peer whose packet it is, and from a peer to the device. No allocation, no
  * copy where the packet goes to the peer that was used last.
  */
+#include "lib/packet/cut.h"
 #include "lib/packet/segmented.h"
 #include "roles/vpn/internal.h"
 
@@ -118,11 +119,32 @@ void vpn_packets_readable(void *arg)
 
 /* ---- From a peer ---- */
 
+/* Cuts it for a kernel that does not. */
+static int write_pieces(struct vpn *vpn, const uint8_t *bytes, size_t len,
+                        const struct offload *offload)
+{
+    static const struct offload complete = {.cut = OFFLOAD_WHOLE};
+    struct packet packet;
+    struct packet_cut cut;
+    int error = 0;
+    if (!packet_parse(&packet, link_kind(vpn), (uint8_t *)(uintptr_t)bytes, len) ||
+        !packet_cut_start(&cut, &packet, offload))
+        return IO_E_OTHER;
+    while (error == 0 && (len = packet_cut_next(&cut)) > 0) {
+        packet_cut_write(&cut, vpn->scratch);
+        error = io_device_write(vpn->device, vpn->scratch, len, &complete);
+    }
+    return error;
+}
+
 /* A joined packet, or one that was not to be. */
 static void write_device(void *arg, const uint8_t *bytes, size_t len, const struct offload *offload)
 {
     struct vpn *vpn = arg;
-    if (io_device_write(vpn->device, bytes, len, offload) != 0)
+    int error = io_device_write(vpn->device, bytes, len, offload);
+    if (error != 0 && error != IO_AGAIN && offload->cut == OFFLOAD_UDP)
+        error = write_pieces(vpn, bytes, len, offload);
+    if (error != 0)
         vpn->drops.device++;
 }
 

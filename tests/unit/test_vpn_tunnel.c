@@ -185,6 +185,34 @@ static void for_another_kind_of_end_it_is_cut_and_here_joined_again(void **state
     assert_int_equal(send_large_segment(), SEGMENTS);
 }
 
+/* A peer's kernel may join what ours does not cut. */
+static void datagrams_to_be_cut_are_cut_for_a_kernel_that_does_not(void **state)
+{
+    (void)state;
+    enum { DATAGRAM = 1000, DATAGRAMS = 5 };
+    static uint8_t expected[IO_DEVICE_PACKET_MAX];
+    sim_host_set_udp_segments(ends.all[0].host, false);
+    connect_all();
+    size_t len = ends_packet(packet, 2, 1, (size_t)DATAGRAM * DATAGRAMS, 'd');
+    struct offload offload = {.cut = OFFLOAD_UDP,
+                              .segment = DATAGRAM,
+                              .header_len = PACKET_IPV4_LEN + PACKET_UDP_LEN,
+                              .checksum = true,
+                              .checksum_start = PACKET_IPV4_LEN,
+                              .checksum_at = PACKET_IPV4_LEN + UDP_CHECKSUM_AT};
+    assert_true(sim_device_send(ends_device(&ends, 1), packet, len, &offload));
+    ends_run_ms(&ends, 500);
+    assert_int_equal(ends_number(&ends, 1, "peers.0.packets_sent"), 1);
+    for (unsigned i = 0; i < DATAGRAMS; i++) {
+        size_t piece = ends_packet(expected, 2, 1, DATAGRAM, 'd');
+        expected[5] = (uint8_t)i; /* the kernel numbers them like this */
+        packet_checksum_ipv4(expected, PACKET_IPV4_LEN);
+        ends_expect(&ends, 0, expected, piece);
+    }
+    ends_expect_nothing(&ends, 0);
+    assert_int_equal(ends_number(&ends, 0, "drops.device"), 0);
+}
+
 enum kind { SMALL, LARGE, TO_BE_CUT, KINDS };
 
 static size_t packet_of(enum kind kind, unsigned i, struct offload *offload)
@@ -338,6 +366,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(for_another_kind_of_end_it_is_cut_and_here_joined_again,
                                         two, teardown),
         cmocka_unit_test_setup_teardown(packets_of_all_kinds_follow_each_other, two, teardown),
+        cmocka_unit_test_setup_teardown(datagrams_to_be_cut_are_cut_for_a_kernel_that_does_not, two,
+                                        teardown),
         cmocka_unit_test_setup_teardown(packets_of_all_kinds_follow_each_other, two_segmented,
                                         teardown),
         cmocka_unit_test_setup_teardown(a_full_peer_holds_nobody_up, three, teardown),
