@@ -16,8 +16,8 @@ size_t device_family(unsigned family)
 void device_free_list(struct list *head)
 {
     while (!list_empty(head)) {
-        struct list *first = head->next;
-        list_remove(first);
+        struct device_entry *first = container_of(head->next, struct device_entry, node);
+        list_remove(&first->node);
         free(first);
     }
 }
