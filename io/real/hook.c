@@ -264,13 +264,17 @@ bool hook_step(struct hook *hook, struct privileged_report *report)
     return true;
 }
 
-void hook_kill(struct hook *hook)
+void hook_finish(struct hook *hook, unsigned last_ms)
 {
-    if (hook->pid == 0)
-        return;
-    kill_all(hook);
-    waitpid(hook->pid, NULL, 0);
-    stop_reading(hook);
-    close(hook->pid_fd);
-    hook->pid = 0;
+    struct privileged_report unheard;
+    struct pollfd fds[HOOK_FDS];
+    uint64_t end_ms = now_ms() + last_ms;
+    if (hook->pid != 0 && hook->end_ms > end_ms)
+        hook->end_ms = end_ms;
+    while (hook->pid != 0) {
+        poll(fds, HOOK_FDS, hook_watch(hook, fds));
+        hook_tick(hook);
+        while (hook_step(hook, &unheard))
+            ;
+    }
 }

@@ -44,7 +44,7 @@ void hook_tick(struct hook *hook);
  */
 bool hook_step(struct hook *hook, struct privileged_report *report);
 
-/* Kills it, with all that it has started. */
-void hook_kill(struct hook *hook);
+/* Lets it come to its end, unheard, within last_ms; then kills it, with all that it has started. */
+void hook_finish(struct hook *hook, unsigned last_ms);
 
 #endif

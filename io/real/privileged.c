@@ -199,6 +199,22 @@ static void serve(struct helper *helper)
         read_ask(helper);
 }
 
+/*
+ * A hook that was asked for before the end is the one that takes back what the others have set up:
+ * it is run, and has PRIVILEGED_HOOK_LAST_MS. What else was asked for is undone anyway.
+ */
+static void serve_last_hook(struct helper *helper)
+{
+    struct privileged_hook request;
+    ssize_t len;
+    do {
+        len = recv(FD_WORK, &request, sizeof(request), MSG_DONTWAIT);
+        if (len == sizeof(request) && request.head.what == PRIVILEGED_HOOK)
+            (void)hook_start(&helper->hook, request.text, request.text_len, request.count);
+    } while (len > 0 || (len < 0 && errno == EINTR));
+    hook_finish(&helper->hook, PRIVILEGED_HOOK_LAST_MS);
+}
+
 /* Only what the helper process uses stays open: neither the device nor another helper's sockets. */
 static bool keep_descriptors(int work, int ask)
 {
@@ -241,7 +257,7 @@ static void run(struct helper *helper, const char *device, int work, int ask)
     int error = prepare(helper, device);
     if (answer((struct privileged_answer){.error = error}, -1) && error == 0) {
         serve(helper);
-        hook_kill(&helper->hook);
+        serve_last_hook(helper);
         netsetup_end(&helper->setup, helper->closed);
     }
     _exit(0);

@@ -143,6 +143,15 @@ def test_a_handed_out_network_is_taken_where_that_is_allowed(net):
     harness.until(lambda: told.read_text().splitlines()[1:] == ["dns adit0"], "no servers")
 
 
+def test_the_hook_hears_of_the_end(net):
+    left, right, told = handed_out(net, True)
+    left.start()
+    right.start()
+    right.process.wait_for("the hook has ended with status 0")
+    right.stop()
+    assert told.read_text().splitlines()[1:] == ["dns adit0"]
+
+
 def test_a_handed_out_network_is_not_taken_otherwise(net):
     left, right, told = handed_out(net, False)
     left.start()
