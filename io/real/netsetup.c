@@ -293,12 +293,11 @@ int netsetup_everything(struct netsetup *setup, unsigned family, bool on, bool b
     if (family == 4)
         set_all_past(setup);
     int error = default_route(setup, family, false, true);
-    if (error != 0 && !block)
-        goto out;
-    int blocked = set_block(setup, family, block);
-    int ruled = blocked == 0 ? set_rules(setup, family) : blocked;
-    error = error == 0 ? ruled : error;
-out:
+    if (error == 0 || block) {
+        int blocked = set_block(setup, family, block);
+        int ruled = blocked == 0 ? set_rules(setup, family) : blocked;
+        error = error == 0 ? ruled : error;
+    }
     if (error != 0 && !block)
         end_family(setup, family);
     return kernel_error(error);
