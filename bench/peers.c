@@ -5,7 +5,6 @@
 #include "bench/wire.h"
 
 #include <errno.h>
-#include <inttypes.h>
 #include <openssl/evp.h>
 #include <openssl/rand.h>
 #include <openssl/sha.h>
@@ -275,25 +274,29 @@ static int handle(struct run *run, struct end *end)
     return 0;
 }
 
+/* True when the line is of this field; its kilobytes are added. */
+static bool add_kib(const char *line, const char *field, uint64_t *bytes)
+{
+    size_t len = strlen(field);
+    if (strncmp(line, field, len) != 0)
+        return false;
+    *bytes += (uint64_t)strtoull(line + len, NULL, 10) * 1024;
+    return true;
+}
+
 /* Private pages of a process. */
 static bool read_memory(unsigned pid, uint64_t *bytes)
 {
     char path[64];
     char line[256];
-    uint64_t kib;
     unsigned found = 0;
     *bytes = 0;
     snprintf(path, sizeof(path), "/proc/%u/smaps_rollup", pid);
     FILE *file = fopen(path, "r");
     if (file == NULL)
         return false;
-    while (fgets(line, sizeof(line), file) != NULL) {
-        if (sscanf(line, "Private_Clean: %" SCNu64, &kib) == 1 ||
-            sscanf(line, "Private_Dirty: %" SCNu64, &kib) == 1) {
-            *bytes += kib * 1024;
-            found++;
-        }
-    }
+    while (fgets(line, sizeof(line), file) != NULL)
+        found += add_kib(line, "Private_Clean:", bytes) || add_kib(line, "Private_Dirty:", bytes);
     fclose(file);
     return found == 2;
 }
