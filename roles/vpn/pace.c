@@ -20,7 +20,11 @@ bool vpn_pace_late(struct vpn_pace *pace, size_t queued, uint32_t age_max_ms, ui
         pace->first = (pace->first + 1) % VPN_PACE_MARKS;
         pace->count--;
     }
-    return pace->count > 0 && now_ms - pace->marks[pace->first].at_ms >= age_max_ms;
+    if (pace->count == 0 || now_ms - pace->marks[pace->first].at_ms < age_max_ms)
+        pace->late_at_ms = 0;
+    else if (pace->late_at_ms == 0)
+        pace->late_at_ms = now_ms;
+    return pace->late_at_ms != 0 && pace->late_at_ms < now_ms;
 }
 
 bool vpn_pace_full(struct vpn_pace *pace, size_t queued, size_t bytes_max, uint32_t age_max_ms,

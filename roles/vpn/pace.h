@@ -15,6 +15,8 @@ enum { VPN_PACE_MARKS = 64 };
 /* Start from zeros. */
 struct vpn_pace {
     uint64_t sent; /* bytes handed to the stream since its beginning */
+    uint64_t
+        late_at_ms; /* when the oldest was first seen to have waited too long; 0 = it has not */
     size_t first;
     size_t count;
     struct {
@@ -26,7 +28,11 @@ struct vpn_pace {
 /* So many bytes were handed to the stream. */
 void vpn_pace_sent(struct vpn_pace *pace, size_t len, uint64_t now_ms);
 
-/* Has the oldest waited too long? queued is what the stream has not handed on. */
+/*
+ * Has the oldest waited too long? queued is what the stream has not handed on. A process that was
+ * not run for a while finds everything old, and the stream had no turn yet: it is late only when it
+ * was so the last time as well, at an earlier time.
+ */
 bool vpn_pace_late(struct vpn_pace *pace, size_t queued, uint32_t age_max_ms, uint64_t now_ms);
 
 /* May no more be sent? */

@@ -8,7 +8,10 @@
 
 #include <stdlib.h>
 
-enum { TURN_PACKETS = 64 }; /* of the device, before the peers have their turn */
+enum {
+    TURN_PACKETS = 64, /* of the device, before the peers have their turn */
+    WAIT_MS = 5,       /* then it is seen whether the only peer has become late */
+};
 
 /* ---- From the device ---- */
 
@@ -102,7 +105,7 @@ void vpn_packets_readable(void *arg)
     for (; left > 0; left--) {
         if (may_wait(vpn)) {
             if (!io_timer_armed(&vpn->wait))
-                io_timer_set_in(&vpn->wait, vpn->config.limits.queue_ms);
+                io_timer_set_in(&vpn->wait, WAIT_MS);
             break;
         }
         struct offload offload;
