@@ -10,6 +10,9 @@ import struct
 import sys
 
 
+EXAMPLES = pathlib.Path(__file__).resolve().parents[2] / "docs" / "examples"
+
+
 def split_at(where, data):
     """The input of a harness that reads a connection's first bytes in two pieces."""
     return struct.pack(">H", where) + data
@@ -20,6 +23,33 @@ def clienthello(vectors):
         hello = bytes.fromhex(case["hello"])
         yield split_at(len(hello) // 2, hello)
         yield split_at(5, hello[:-1])
+
+
+def clienthello_differs(vectors):
+    for case in json.loads((vectors / "clienthello.json").read_text())["cases"]:
+        yield bytes.fromhex(case["hello"])
+
+
+def config(_vectors):
+    for file in sorted(EXAMPLES.glob("*.yaml")):
+        yield file.read_bytes()
+    yield b"role: vpn\npeers: [{name: a, public_key: x}, {name: 7}]\n"
+    yield b"role: serve\nlisten: [127.0.0.1:1, {a: b}]\nworkers: -1\n? [x]\n: &a *a\n"
+
+
+def master(_vectors):
+    host = b"master.example:8444\n"
+    for given, method, target, body in (
+        (0, b"GET", b"/.well-known/service-discovery", b""),
+        (1, b"POST", b"/instance/register", b"{}"),
+        (1, b"POST", b"/instance/snitun_token", b'{"aes_key": "%s", "aes_iv": "%s"}'
+         % (b"00" * 32, b"11" * 16)),
+        (1, b"POST", b"/instance/snitun_token", b'{"cipher": "aes-gcm-siv", "hostname": 7}'),
+        (1, b"POST", b"/instance/dns_challenge_txt", b'{"txt": "x"}'),
+        (2, b"GET", b"/adit/v1/changes?since=0", b""),
+        (0, b"PUT", b"/instance/register", b"["),
+    ):
+        yield bytes([given]) + method + b"\n" + target + b"\n" + host + b"\n" + body
 
 
 V2 = b"\r\n\r\n\0\r\nQUIT\n"
@@ -215,7 +245,8 @@ def packet(_vectors):
                    + step(2 | 12, 99, datagram) + step(2, 36 << 6 | 21, flow[0]))
 
 
-HARNESSES = (clienthello, frames, packet, proxyheader, quicktun, sodiumtcp, token)
+HARNESSES = (clienthello, clienthello_differs, config, frames, master, packet, proxyheader, quicktun,
+             sodiumtcp, token)
 
 
 def main():
