@@ -15,6 +15,7 @@
 
 enum {
     GSO_IPV4_MAX_SIZE = 63, /* IFLA_GSO_IPV4_MAX_SIZE, since Linux 6.3 */
+    BLOCKS_MAX = 64,        /* that processes of other devices have left */
     METRIC_DEVICE = 1,
     METRIC_REFUSE = 2,
 };
@@ -305,10 +306,10 @@ int netsetup_everything(struct netsetup *setup, unsigned family, bool on, bool b
 
 /* ---- What others have left, and the end ---- */
 
-/* The rule names the device of a block: that one's alone to remove. */
+/* A rule that names another device belongs to a block of that one's, which alone removes it. */
 struct strays {
     struct netsetup *setup;
-    uint32_t kept[64]; /* tables of other blocks; more than that are nobody's intention */
+    uint32_t kept[BLOCKS_MAX]; /* the tables of those blocks */
     size_t kept_count;
 };
 
@@ -322,7 +323,7 @@ static bool keep_blocks(const struct netrule_found *rule, void *arg)
 {
     struct strays *strays = arg;
     if (rule->from_device[0] != '\0' && strcmp(rule->from_device, strays->setup->name) != 0 &&
-        strays->kept_count < sizeof(strays->kept) / sizeof(strays->kept[0]))
+        strays->kept_count < BLOCKS_MAX)
         strays->kept[strays->kept_count++] = rule->mark;
     return false;
 }
@@ -345,9 +346,16 @@ void netsetup_settle(struct netsetup *setup)
     }
 }
 
+static bool is_past(const struct netrule_found *rule, void *arg)
+{
+    return is_table(rule, arg) && rule->priority == NETSETUP_RULE_PAST;
+}
+
 void netsetup_end(struct netsetup *setup, bool closed)
 {
     for (unsigned family = 4; family <= 6; family += 2)
         if (closed || !setup->block[family == 6 ? 1 : 0])
             end_family(setup, family);
+        else
+            netrule_drop(&setup->netlink, family, is_past, setup);
 }

@@ -261,6 +261,9 @@ static struct child start_child(const char *name, bool block)
         prctl(PR_SET_PDEATHSIG, SIGKILL);
         if (!netns_open(&tap, world->loop, &config))
             _exit(1);
+        struct addr to = {.ip = {4, {192, 0, 2, 1}}, .port = 9};
+        int error;
+        (void)io_connect_past(tap.device, &to, &end_handler, NULL, &error); /* has a rule */
         everything(4, true, block);
         everything(6, true, false);
         netns_settle(world, &tap);
@@ -304,6 +307,7 @@ static void a_block_stays_when_the_process_is_killed(void **state)
     struct child child = start_child("adit0", true);
     kill_child(&child);
     assert_true(netns_shows("ip route get 8.8.8.8 2>&1 || true", "No route to host"));
+    assert_string_equal(netns_shell("ip rule | grep -c 'proto 173' || true"), "3\n");
     assert_string_equal(netns_shell("ip -6 rule | grep -c 'proto 173' || true"), "0\n");
 }
 
@@ -350,7 +354,7 @@ static void a_new_start_finds_what_both_processes_left(void **state)
     kill(child.pid, SIGKILL);
     end_process(child.pid);
     end_process(child.helper);
-    assert_string_equal(netns_shell("ip rule | grep -c 'proto 173'"), "2\n");
+    assert_string_equal(netns_shell("ip rule | grep -c 'proto 173'"), "3\n");
     struct io_device_config config = netns_config();
     assert_true(netns_open(&tap, world->loop, &config));
     netns_settle(world, &tap);
