@@ -70,6 +70,7 @@ static int carry(struct snitun_session *session, int server, const char *to)
 {
     static uint8_t in[64 * 1024];
     struct outlet out = {.fd = server};
+    int64_t before_ping = 0; /* bytes sent when the session last asked for a sign of life */
     for (;;) {
         bool sending = out.at < out.len || snitun_wants_to_send(session);
         struct pollfd fds[1 + LINKS_MAX] = {{server, sending ? POLLIN | POLLOUT : POLLIN, 0}};
@@ -78,7 +79,10 @@ static int carry(struct snitun_session *session, int server, const char *to)
         poll(fds, 1 + LINKS_MAX, due > now ? (int)(due - now) : 0);
         links_serve(fds + 1);
 
+        bool asked = snitun_asked(session);
         int error = snitun_tick(session, now_ms());
+        if (!asked)
+            before_ping = out.sent;
         ssize_t got = error < 0 ? 0 : receive_some(server, in, sizeof in);
         if (got > 0)
             error = receive(session, in, (size_t)got, to);
@@ -94,8 +98,9 @@ static int carry(struct snitun_session *session, int server, const char *to)
         }
         if (!outlet_send(&out))
             return 0;
-        /* Our bytes arrive: the server is alive, however long its pong waits behind them. */
-        if (outlet_progressed(&out))
+        /* Our bytes arrive: the line is alive, however long our ping waits behind them. */
+        bool in_front = !snitun_asked(session) || out.arrived < before_ping;
+        if (outlet_progressed(&out) && in_front)
             snitun_progress(session, now_ms());
     }
 }

@@ -253,8 +253,15 @@ ADIT_PUBLIC uint64_t snitun_deadline(const struct snitun_session *session);
  */
 ADIT_PUBLIC ADIT_MUST_USE int snitun_tick(struct snitun_session *session, uint64_t now_ms);
 
-/* Unacknowledged bytes that we sent have become fewer: the other side is alive. */
+/*
+ * Unacknowledged bytes that we sent have become fewer: the line is alive, and what goes behind them
+ * waits. It is the machine that acknowledges, whatever has become of the program there: to be told
+ * of bytes in front of an unanswered ping alone.
+ */
 ADIT_PUBLIC void snitun_progress(struct snitun_session *session, uint64_t now_ms);
+
+/* True while nothing was heard since snitun_tick() queued a ping. */
+ADIT_PUBLIC bool snitun_asked(const struct snitun_session *session);
 
 /* Queues a ping at once (to see whether the other side is still there). */
 ADIT_PUBLIC void snitun_ping(struct snitun_session *session);

@@ -59,7 +59,12 @@ bool snitun_alive_pong(struct snitun_session *session, uint64_t now_ms,
 void snitun_progress(struct snitun_session *session, uint64_t now_ms)
 {
     if (snitun_session_running(session))
-        snitun_alive_heard(session, now_ms);
+        session->alive.dead_at_ms = now_ms + session->alive.dead_after_ms;
+}
+
+bool snitun_asked(const struct snitun_session *session)
+{
+    return session->alive.asked;
 }
 
 void snitun_ping(struct snitun_session *session)

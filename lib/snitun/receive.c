@@ -250,8 +250,8 @@ int snitun_receive(struct snitun_session *session, uint64_t now_ms, const uint8_
     *event = (struct snitun_event){.type = SNITUN_NEED_MORE};
     if (session->error)
         return session->error;
-    if (len > 0)
-        snitun_progress(session, now_ms);
+    if (len > 0 && snitun_session_running(session))
+        snitun_alive_heard(session, now_ms);
     struct cursor input = cursor_over(in, len);
     int error = SNITUN_OK;
     while (!error && event->type == SNITUN_NEED_MORE && cursor_left(&input) > 0)

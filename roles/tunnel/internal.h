@@ -22,6 +22,7 @@ struct tunnel {
     uint64_t sent; /* bytes given to the stream */
     int64_t acked; /* of them, when last looked at: */
     uint64_t looked_ms;
+    int64_t before_ping; /* sent when the session last asked */
     uint32_t channel_idle_ms;
     size_t batch_max; /* bytes given to the stream at once */
     enum tunnel_end end;

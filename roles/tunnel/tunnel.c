@@ -95,13 +95,16 @@ static void end_idle_channels(struct tunnel *tunnel, uint64_t now_ms)
 /*
  * Acknowledged bytes are a sign of life while a long frame of ours is on its way: of the time when
  * they came. What was acknowledged before the line fell silent says nothing, so only what a look
- * finds that follows closely on another one counts.
+ * finds that follows closely on another one counts. Nor does the acknowledgement of a ping: a
+ * machine gives it for a program that hangs.
  */
 static void look_for_progress(struct tunnel *tunnel, uint64_t now_ms)
 {
     int64_t acked = (int64_t)tunnel->sent - (int64_t)io_unacked(tunnel->stream);
+    bool counts = !snitun_asked(tunnel->session) || tunnel->acked < tunnel->before_ping;
 
-    if (tunnel->silent && acked > tunnel->acked && now_ms - tunnel->looked_ms <= 2 * LOOK_EVERY_MS)
+    if (tunnel->silent && counts && acked > tunnel->acked &&
+        now_ms - tunnel->looked_ms <= 2 * LOOK_EVERY_MS)
         snitun_progress(tunnel->session, now_ms);
     tunnel->acked = acked;
     tunnel->looked_ms = now_ms;
@@ -112,14 +115,18 @@ static void on_timer(void *arg)
 {
     struct tunnel *tunnel = arg;
     uint64_t now_ms = io_now_ms(tunnel->hub->loop);
+    bool asked;
     int error;
 
     look_for_progress(tunnel, now_ms);
+    asked = snitun_asked(tunnel->session);
     error = snitun_tick(tunnel->session, now_ms);
     if (error != SNITUN_OK) {
         end(tunnel, TUNNEL_END_PROTOCOL, error);
         return;
     }
+    if (!asked)
+        tunnel->before_ping = (int64_t)tunnel->sent;
     end_idle_channels(tunnel, now_ms);
     tunnel_want_pump(tunnel);
     if (tunnel->wake_at_ms <= now_ms) {

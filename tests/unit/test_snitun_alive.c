@@ -115,6 +115,25 @@ static void progress_is_a_sign_of_life(void **state)
     side_stop(&side);
 }
 
+/* A machine acknowledges what its program never answers: who sends on for ever still asks. */
+static void progress_does_not_put_a_ping_off(void **state)
+{
+    (void)state;
+    struct side side = {0};
+    start_established(&side, SNITUN_CLIENT);
+    uint64_t ping_at = snitun_deadline(side.session);
+    assert_false(snitun_asked(side.session));
+    snitun_progress(side.session, ping_at - 1);
+    assert_int_equal(snitun_deadline(side.session), ping_at);
+    assert_int_equal(tick(&side), 0);
+    assert_true(snitun_asked(side.session));
+    struct snitun_frame ping = side_only(&side, SNITUN_FLAG_PING);
+    assert_int_equal(snitun_deadline(side.session), ping_at - 1 + SNITUN_DEAD_AFTER_MS);
+    side_frame_in(&side, SNITUN_FLAG_PING, ping.id, "pong", SNITUN_PONG);
+    assert_false(snitun_asked(side.session));
+    side_stop(&side);
+}
+
 /* A silent line gets one ping for each silence, not one for each tick. */
 static void one_ping_for_each_silence(void **state)
 {
@@ -335,6 +354,7 @@ int main(void)
         cmocka_unit_test(a_byte_is_a_sign_of_life),
         cmocka_unit_test(no_byte_is_no_sign_of_life),
         cmocka_unit_test(progress_is_a_sign_of_life),
+        cmocka_unit_test(progress_does_not_put_a_ping_off),
         cmocka_unit_test(one_ping_for_each_silence),
         cmocka_unit_test(a_ping_asked_for_goes_at_once_and_measures),
         cmocka_unit_test(pings_have_ids_of_their_own),
