@@ -234,6 +234,10 @@ static void plan_next(struct io_loop *loop)
 static void run_round(void *arg)
 {
     struct io_loop *loop = arg;
+    if (loop_world(loop)->now_us < loop->held_until_us) {
+        sim_event_at(&loop->round, loop->held_until_us);
+        return;
+    }
     round_once(loop);
     plan_next(loop);
     loop_settle(loop);

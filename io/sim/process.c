@@ -89,6 +89,14 @@ void sim_process_kill(struct sim_process *process, enum sim_kill how)
         disk_lose_power(host->disk);
 }
 
+void sim_process_hang(struct sim_process *process, uint64_t for_us)
+{
+    sim_fault(process->host->world, SIM_HUNG);
+    for (struct list *at = process->loops.next; at != &process->loops; at = at->next)
+        container_of(at, struct io_loop, node)->held_until_us =
+            process->host->world->now_us + for_us;
+}
+
 static size_t list_len(const struct list *head)
 {
     size_t len = 0;

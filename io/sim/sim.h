@@ -94,6 +94,7 @@ enum sim_fault {
     SIM_LOOKUP,      /* a name that could not be looked up */
     SIM_SLOW_HELPER, /* blocking work that took long */
     SIM_SLOW_LOOP,   /* a loop that came late to its work */
+    SIM_HUNG,        /* a process that does nothing for long, and its kernel all it should */
     SIM_KILL,        /* a process killed */
     SIM_POWER,       /* a host lost power */
     SIM_DISK_LOST,   /* a write that did not survive that */
@@ -223,6 +224,9 @@ void sim_process_call(struct sim_process *process, void (*fn)(struct io_loop *lo
  */
 enum sim_kill { SIM_KILL_PROCESS, SIM_KILL_POWER };
 void sim_process_kill(struct sim_process *process, enum sim_kill how);
+
+/* No loop of it runs for so long; its connections are acknowledged and accepted meanwhile. */
+void sim_process_hang(struct sim_process *process, uint64_t for_us);
 
 /*
  * What is left on its loops: timers, tasks, streams (lingering ones not), listeners, lookups, work,

@@ -270,6 +270,7 @@ static const char *const fault_names[SIM_FAULT_KINDS] = {
     [SIM_LOOKUP] = "lookup",
     [SIM_SLOW_HELPER] = "slow-helper",
     [SIM_SLOW_LOOP] = "slow-loop",
+    [SIM_HUNG] = "hung",
     [SIM_KILL] = "kill",
     [SIM_POWER] = "power",
     [SIM_DISK_LOST] = "disk-lost",

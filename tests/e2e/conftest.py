@@ -89,6 +89,7 @@ class Programs:
         self.directory, self.key = directory, key
         self.all = []
         self.endpoints = []
+        self.networks = []
         self.key_file = write_secret(directory / "fernet.key", key + "\n")
 
     def start(self, argv, name=None, **kw):
@@ -219,6 +220,8 @@ class Programs:
                 wrong.append(f"{process.name} crashed")
             if SANITIZER.search(process.log()):
                 wrong.append(f"{process.name}: the sanitizer reported")
+        for network in self.networks:
+            network.close()
         left = [pid for pid in children() if pid not in [p.pid for p in self.all]]
         for pid in left:
             try:

@@ -89,9 +89,9 @@ class Process:
         with self.changed:
             return len(self.lines)
 
-    def wait_for(self, pattern, count=1, after=0):
+    def wait_for(self, pattern, count=1, after=0, hang_s=HANG_S):
         """The count-th line that matches."""
-        end = time.monotonic() + HANG_S
+        end = time.monotonic() + hang_s
         with self.changed:
             while True:
                 found = self.matches(pattern, after)

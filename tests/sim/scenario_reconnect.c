@@ -14,7 +14,7 @@
 
 enum {
     START_S = 6,
-    OUTAGES = 5, /* so that 1,800 seeds have more than 1,000 of each kind */
+    OUTAGES = 6, /* so that 1,800 seeds have more than 1,000 of each kind */
     OUTAGE_MAX_S = 90,
     QUIET_MAX_S = 15, /* between a mended path and the next fault */
     STEP_US = TOWN_SECOND_US / 10,
@@ -37,14 +37,16 @@ enum outage {
     OUTAGE_HOLE_IN,
     OUTAGE_HOLE_BOTH,
     OUTAGE_FORGOTTEN,
+    OUTAGE_HUNG,
     OUTAGE_KILLED,
     OUTAGE_POWER,
     OUTAGE_MOVED,
     OUTAGES_KINDS,
 };
 
-static const char *const outage_names[] = {"hole-out", "hole-in", "hole-both",    "NAT-forgot",
-                                           "kill",     "power",   "server-moved", NULL};
+static const char *const outage_names[] = {"hole-out",   "hole-in",      "hole-both",
+                                           "NAT-forgot", "server-hung",  "kill",
+                                           "power",      "server-moved", NULL};
 
 /* ---- Calls ---- */
 
@@ -110,6 +112,21 @@ static void forget_link(struct town *town)
         sim_conn_cut(conn, SIM_CUT_FORGET);
 }
 
+/* A machine that acknowledges everything is no server, once what was on its way is there. */
+static void hang_server(struct town *town)
+{
+    struct sim_world *world = town->world;
+    struct outlet *publisher = &town->households[0].publisher;
+    uint64_t seconds = (NOTICE_MS + SETUP_MS + CALL_GIVE_UP_MS) / 1000;
+    uint64_t more_s = sim_random_below(world, OUTAGE_MAX_S);
+    uint64_t before = outlet_connections(publisher);
+    sim_process_hang(party_process(&town->server), (seconds + more_s) * TOWN_SECOND_US);
+    run_loaded(town, seconds);
+    if (outlet_is_connected(publisher) && outlet_connections(publisher) == before)
+        sim_fail(world, "a server that hangs was not noticed in %u s", (unsigned)seconds);
+    run_loaded(town, more_s);
+}
+
 /* Returns when the path is whole again. */
 static void suffer(struct town *town, enum outage outage)
 {
@@ -125,6 +142,9 @@ static void suffer(struct town *town, enum outage outage)
         break;
     case OUTAGE_FORGOTTEN:
         forget_link(town);
+        break;
+    case OUTAGE_HUNG:
+        hang_server(town);
         break;
     case OUTAGE_KILLED:
     case OUTAGE_POWER:
@@ -181,7 +201,7 @@ static void run(struct sim_world *world)
     town_end(&town);
 }
 
-static const enum sim_fault faults[] = {SIM_HOLE_OUT, SIM_HOLE_IN, SIM_NAT_FORGOT,
+static const enum sim_fault faults[] = {SIM_HOLE_OUT, SIM_HOLE_IN, SIM_NAT_FORGOT, SIM_HUNG,
                                         SIM_KILL,     SIM_POWER,   SIM_FAULT_KINDS};
 
 const struct scenario scenario_reconnect = {
