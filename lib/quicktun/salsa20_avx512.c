@@ -1,6 +1,6 @@
 /*
  * Salsa20 with AVX-512, sixteen blocks at once, or eight where there are no more. It has a
- * rotation, and so many registers that a state and what it began as have room.
+ * rotation, and room for a whole state in registers.
  */
 #include "lib/quicktun/salsa20.h"
 
@@ -74,17 +74,15 @@ static inline void salsa20_xor8(const struct quicktun_salsa20 *salsa20, uint32_t
                                 uint8_t *bytes)
 {
     static const lanes8 number = {0, 1, 2, 3, 4, 5, 6, 7};
-    lanes8 start[16];
     lanes8 x[16];
     for (int i = 0; i < 16; i++)
-        start[i] = (lanes8){0} + salsa20->words[i];
-    start[8] = number + first;
-    for (int i = 0; i < 16; i++)
-        x[i] = start[i];
+        x[i] = (lanes8){0} + salsa20->words[i];
+    x[8] += number + first;
     for (int i = 0; i < DOUBLE_ROUNDS; i++)
         DOUBLE_ROUND(x);
     for (int i = 0; i < 16; i++)
-        x[i] += start[i];
+        x[i] += salsa20->words[i];
+    x[8] += number + first;
     add_transposed8(x, bytes);
     add_transposed8(x + 8, bytes + 32);
 }
@@ -134,17 +132,15 @@ static inline void salsa20_xor16(const struct quicktun_salsa20 *salsa20, uint32_
                                  uint8_t *bytes)
 {
     static const lanes16 number = {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15};
-    lanes16 start[16];
     lanes16 x[16];
     for (int i = 0; i < 16; i++)
-        start[i] = (lanes16){0} + salsa20->words[i];
-    start[8] = number + first;
-    for (int i = 0; i < 16; i++)
-        x[i] = start[i];
+        x[i] = (lanes16){0} + salsa20->words[i];
+    x[8] += number + first;
     for (int i = 0; i < DOUBLE_ROUNDS; i++)
         DOUBLE_ROUND(x);
     for (int i = 0; i < 16; i++)
-        x[i] += start[i];
+        x[i] += salsa20->words[i];
+    x[8] += number + first;
     add_transposed16(x, bytes);
 }
 
