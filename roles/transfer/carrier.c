@@ -158,9 +158,8 @@ static void take_input(struct carrier *carrier)
         carrier->in_len -= consumed;
         if (error != 0)
             end(carrier, sodiumtcp_error_text(error));
-        else if (event.type == SODIUMTCP_WAIT && !can_wait_on(carrier, &budget))
-            break;
-        else if (event.type == SODIUMTCP_NEED_MORE && !read_more(carrier, event.need, &budget))
+        else if ((event.type == SODIUMTCP_WAIT && !can_wait_on(carrier, &budget)) ||
+                 (event.type == SODIUMTCP_NEED_MORE && !read_more(carrier, event.need, &budget)))
             break;
         else if (event.type != SODIUMTCP_NEED_MORE && event.type != SODIUMTCP_WAIT)
             carrier->handler->event(carrier->arg, &event);
