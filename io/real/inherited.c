@@ -58,13 +58,19 @@ void inherited_read(struct inherited *inherited)
     unsetenv("LISTEN_FDNAMES");
 }
 
+static bool is_at(int fd, const struct addr *at)
+{
+    struct addr local = socket_local(fd);
+
+    return local.port == at->port && ip_equal(&local.ip, &at->ip);
+}
+
 int inherited_take(struct inherited *inherited, const struct addr *at)
 {
     for (size_t i = 0; i < inherited->count; i++) {
         int fd = inherited->fds[i];
-        struct addr local = fd < 0 ? (struct addr){0} : socket_local(fd);
 
-        if (fd < 0 || local.port != at->port || !ip_equal(&local.ip, &at->ip))
+        if (fd < 0 || !is_at(fd, at))
             continue;
         inherited->fds[i] = -1;
         return fd;
