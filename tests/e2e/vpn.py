@@ -13,6 +13,7 @@ import shutil
 import socket
 import subprocess
 import threading
+import time
 
 import harness
 from harness import HANG_S
@@ -24,6 +25,7 @@ _spec.loader.exec_module(quicktun)
 
 CLONE_NEWNET = 0x40000000
 PREFIX = "adit-e2e"
+STALE_S = 1800
 PORT = 2998
 libc = ctypes.CDLL(None, use_errno=True)
 
@@ -212,10 +214,11 @@ class Net:
 
     @staticmethod
     def remove_stale():
-        """Those of a run that was killed."""
+        """Those of a run that was killed, long ago: who shares them may not share our processes."""
         for name in re.findall(rf"^{PREFIX}-\d+-\w+", ip("netns", "list"), re.M):
-            if not pathlib.Path("/proc", name.split("-")[2]).exists():
-                with contextlib.suppress(AssertionError):
+            with contextlib.suppress(AssertionError, FileNotFoundError):
+                age_s = time.time() - pathlib.Path("/var/run/netns", name).stat().st_ctime
+                if age_s > STALE_S and not pathlib.Path("/proc", name.split("-")[2]).exists():
                     ip("netns", "del", name)
 
     def add(self, letter):

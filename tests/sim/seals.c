@@ -4,16 +4,17 @@
 
 static struct nonces *watching; /* what --wrap calls has no argument for it */
 
-void __real_quicktun_box_seal(const uint8_t *shared, const uint8_t *nonce, uint8_t *box,
+void __real_quicktun_box_seal(struct quicktun_box_key *key, const uint8_t *nonce, uint8_t *box,
                               size_t len);
-void __wrap_quicktun_box_seal(const uint8_t *shared, const uint8_t *nonce, uint8_t *box,
+void __wrap_quicktun_box_seal(struct quicktun_box_key *key, const uint8_t *nonce, uint8_t *box,
                               size_t len);
 
-void __wrap_quicktun_box_seal(const uint8_t *shared, const uint8_t *nonce, uint8_t *box, size_t len)
+void __wrap_quicktun_box_seal(struct quicktun_box_key *key, const uint8_t *nonce, uint8_t *box,
+                              size_t len)
 {
     if (watching != NULL)
-        nonces_add(watching, shared, nonce, QUICKTUN_NONCE_LEN);
-    __real_quicktun_box_seal(shared, nonce, box, len);
+        nonces_add(watching, key->shared, nonce, QUICKTUN_NONCE_LEN);
+    __real_quicktun_box_seal(key, nonce, box, len);
 }
 
 void seals_begin(struct nonces *nonces)
