@@ -17,6 +17,8 @@ bool netns_possible(void)
         missing = "ip(8)";
     else if (unshare(CLONE_NEWNET) != 0)
         missing = "network namespaces";
+    else if (system("ip tuntap add adit0 mode tun 2>/dev/null") != 0)
+        missing = "devices in them";
     if (missing != NULL)
         printf("skipped: it needs %s\n", missing);
     return missing == NULL;

@@ -123,37 +123,41 @@ static void an_mtu_that_packets_do_not_fit_is_refused(void **state)
     assert_false(netns_shows("ip link", "adit0"));
 }
 
-static void in_a_child(bool (*fn)(void))
+/* In a process of user nobody; not where there is no such user, as in some containers. */
+static void as_nobody(bool (*fn)(void))
 {
-    pid_t pid = fork();
     int status;
-    if (pid == 0)
+    pid_t pid = fork();
+    if (pid == 0) {
+        prctl(PR_SET_KEEPCAPS, 1, 0, 0, 0);
+        if (setresgid(65534, 65534, 65534) != 0 || setresuid(65534, 65534, 65534) != 0)
+            _exit(NETNS_SKIPPED);
         _exit(fn() ? 0 : 1);
+    }
     assert_int_equal(waitpid(pid, &status, 0), pid);
+    if (WIFEXITED(status) && WEXITSTATUS(status) == NETNS_SKIPPED)
+        skip();
     assert_true(WIFEXITED(status) && WEXITSTATUS(status) == 0);
 }
 
-static bool open_as_nobody(void)
+static bool is_denied(void)
 {
     struct io_device_config config = netns_config();
-    return setresgid(65534, 65534, 65534) == 0 && setresuid(65534, 65534, 65534) == 0 &&
-           !netns_open(&tap, world->loop, &config) && tap.error == IO_E_DENIED &&
+    return !netns_open(&tap, world->loop, &config) && tap.error == IO_E_DENIED &&
            strstr(tap.why, "CAP_NET_ADMIN") != NULL;
 }
 
 static void without_privileges_it_is_denied(void **state)
 {
     (void)state;
-    in_a_child(open_as_nobody);
+    as_nobody(is_denied);
 }
 
 static bool open_with_the_capability(void)
 {
     struct io_device_config config = netns_config();
     struct cidr to;
-    if (prctl(PR_SET_KEEPCAPS, 1, 0, 0, 0) != 0 || setresgid(65534, 65534, 65534) != 0 ||
-        setresuid(65534, 65534, 65534) != 0 || !capability_restore() ||
-        !netns_open(&tap, world->loop, &config))
+    if (!capability_restore() || !netns_open(&tap, world->loop, &config))
         return false;
     if (!io_process_drop_capabilities() || capability_network() ||
         !cidr_parse("10.20.0.0/16", &to) || io_device_route(tap.device, &to, true) != 0)
@@ -167,7 +171,7 @@ static bool open_with_the_capability(void)
 static void the_capability_is_enough_and_can_be_given_up(void **state)
 {
     (void)state;
-    in_a_child(open_with_the_capability);
+    as_nobody(open_with_the_capability);
 }
 
 /* ---- Packets ---- */
