@@ -144,6 +144,82 @@ def test_a_newer_connection_replaces_the_older_once_it_is_proven(net):
             answers_pings(end, second)
 
 
+def test_a_connection_that_says_nothing_is_closed(net):
+    a, b = net.pair()
+    end = vpn.End(net, "adit", a, address=["10.9.0.1/24"]).listens()
+    end.knows(Stranger("python"), [f"{PEER_IP}/32"])
+    end.settings["limits"] = {"early_timeout": "300ms", "early_per_address": 4}
+    end.start()
+    silent = [b.dial("192.0.2.1", PORT) for _ in range(6)]
+    for sock in silent:
+        with harness.Wire(sock) as wire:
+            wire.ended()
+    end.process.wait_for("refused: .*did not show in time", count=4)
+    end.process.wait_for("refused: .*its address holds as many", count=2)
+
+
+def test_a_flood_of_commands_closes(net):
+    end, stranger, sock = end_and_peer(net)
+    with stranger.join(sock, end) as peer:
+        with pytest.raises((BrokenPipeError, ConnectionResetError)):
+            for _ in range(10000):
+                peer.send_many([b"\xc8a command of the future"] * 500)
+    end.process.wait_for("disconnected: python .*more commands than a peer may send")
+
+
+@pytest.mark.long
+@pytest.mark.slow
+def test_a_peer_that_never_answers_is_given_up(net):
+    end, stranger, sock = end_and_peer(net, session={"key_age": "1s"})
+    with stranger.join(sock, end) as peer, udp_socket(end) as service:
+        service.sendto(b"traffic", (PEER_IP, 7))
+        peer.next_packet(is_udp)
+        harness.Wire(peer.sock).ended()  # what comes is taken, and not answered
+    end.process.wait_for("disconnected: python .*answer")
+
+
+# ---- Ethernet ----
+
+def frame(destination, source, payload=b"what a frame carries"):
+    return destination + source + b"\x88\xb5" + payload.ljust(46, b"\0")
+
+
+def station(peer, number):
+    return bytes([2, peer]) + number.to_bytes(4, "big")
+
+
+def is_ours(packet):
+    return packet[12:14] == b"\x88\xb5"
+
+
+def test_a_peer_that_invents_stations_takes_nobody_theirs(net):
+    a, b = net.pair()
+    end = vpn.End(net, "adit", a, mode="ethernet", address=["10.9.0.1/24"]).listens()
+    strangers = [Stranger("honest"), Stranger("hostile")]
+    for stranger in strangers:
+        end.knows(stranger)
+    end.start()
+    honest, hostile = (s.join(b.dial("192.0.2.1", PORT), end) for s in strangers)
+    with honest, hostile:
+        everybody = b"\xff" * 6
+        honest.send_packet(frame(everybody, station(1, 0)))
+        assert hostile.next_packet(is_ours) == frame(everybody, station(1, 0))
+        for number in range(30):
+            hostile.send_batch([frame(station(1, 0), station(2, 100 * number + i))
+                                for i in range(100)])
+        for number in range(3000):
+            assert honest.next_packet(is_ours)[6:12] == station(2, number)
+        assert end.peer("hostile")["stations"] == 1024
+        assert end.peer("honest")["stations"] == 1
+        honest.send_packet(frame(station(2, 0), station(1, 0)))
+        assert hostile.next_packet(is_ours) == frame(station(2, 0), station(1, 0))
+        hostile.send_packet(frame(everybody, station(1, 0)[:1] + b"\1\0\0\0\0"))  # it has moved
+        hostile.send_packet(frame(everybody, b"\3" + bytes(5)))  # of a group: nobody's
+        hostile.send_packet(frame(everybody, station(2, 1)))
+        assert [honest.next_packet(is_ours)[6:12] for _ in range(2)] == \
+            [station(1, 0), station(2, 1)]
+
+
 # ---- Routes ----
 
 INSIDE, OUTSIDE = (ipaddress.ip_network(n) for n in ("10.20.3.0/24", "10.30.0.0/16"))
