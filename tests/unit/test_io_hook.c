@@ -248,8 +248,9 @@ static void one_that_was_asked_for_runs_when_the_process_dies(void **state)
         assert_int_equal(run("down", NULL), 0);
         kill(getpid(), SIGKILL);
     }
-    assert_int_equal(waitpid(pid, NULL, 0), pid);
-    assert_true(wait(NULL) > 0); /* the helper process has become ours */
+    /* Its helper process has become ours, as has what other hooks left. */
+    while (wait(NULL) > 0)
+        ;
     assert_string_equal(netns_shell("cat %s/done", directory), "x\n");
 }
 
