@@ -50,6 +50,26 @@ def test_ethernet_carries_arp_and_both_families(net):
     assert right.peer("left")["stations"] >= 1
 
 
+@pytest.mark.parametrize("mode", ["ip", "ethernet"])
+def test_machines_reach_each_other_through_one_in_the_middle(net, mode):
+    middle, *outside = (net.add(letter) for letter in "abc")
+    middle.sysctl("net.ipv4.ip_forward", 1)
+    hub = vpn.End(net, "hub", middle, mode=mode, address=["10.9.0.1/24"]).listens()
+    ends = []
+    for number, ns in enumerate(outside, 2):
+        net.wire(middle, ns, number)
+        end = vpn.End(net, f"end{number}", ns, mode=mode, address=[f"10.9.0.{number}/24"])
+        end.knows(hub, ["10.9.0.0/24"] if mode == "ip" else None,
+                  connect=f"192.0.{number}.1:{vpn.PORT}")
+        hub.knows(end, [f"10.9.0.{number}/32"] if mode == "ip" else None)
+        ends.append(end)
+    for end in (hub, *ends):
+        end.start()
+    ends[0].ns.ping("10.9.0.3")
+    vpn.transfer(ends[0].ns, ends[1].ns, "10.9.0.3", 4 << 20)
+    ends[1].ns.ping("10.9.0.1")
+
+
 def test_padding_and_new_keys_every_megabyte(net):
     left, right = net.ends_of(*net.pair(), pad_to=128)
     for end in (left, right):

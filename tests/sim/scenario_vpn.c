@@ -278,7 +278,7 @@ static const enum sim_fault faults[] = {
 const struct scenario scenario_vpn = {
     .name = "vpn",
     .about = "ends of a VPN, restarted, cut off, with a hostile machine on the path",
-    .one_in = 4,
+    .one_in = 8,
     .run = run,
     .faults = faults,
 };
