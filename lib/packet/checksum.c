@@ -16,6 +16,7 @@ enum { STRIDE = 2 * sizeof(pair) };
  */
 uint64_t packet_checksum_add(uint64_t sum, const void *bytes, size_t len)
 {
+    static const pair half = {32, 32};
     const uint8_t *at = bytes;
     pair lower = {0};
     pair upper = {0};
@@ -23,7 +24,7 @@ uint64_t packet_checksum_add(uint64_t sum, const void *bytes, size_t len)
         pair words[2];
         memcpy(words, at, STRIDE);
         lower += (words[0] & UINT32_MAX) + (words[1] & UINT32_MAX);
-        upper += (words[0] >> 32) + (words[1] >> 32);
+        upper += (words[0] >> half) + (words[1] >> half);
     }
     lower += upper;
     sum += lower[0] + lower[1];

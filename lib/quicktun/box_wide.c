@@ -40,15 +40,20 @@ static size_t smaller(size_t a, size_t b)
     return a < b ? a : b;
 }
 
+static uint64_t load(const uint8_t *bytes)
+{
+    uint64_t value;
+    memcpy(&value, bytes, sizeof value);
+    return value;
+}
+
 static void add_bytes(uint8_t *text, const uint8_t *stream, size_t len)
 {
-    for (; len >= 8; len -= 8, text += 8, stream += 8) {
-        uint64_t a;
-        uint64_t b;
-        memcpy(&a, text, 8);
-        memcpy(&b, stream, 8);
-        a ^= b;
-        memcpy(text, &a, 8);
+    for (; len >= sizeof(uint64_t); len -= sizeof(uint64_t)) {
+        uint64_t sum = load(text) ^ load(stream);
+        memcpy(text, &sum, sizeof sum);
+        text += sizeof sum;
+        stream += sizeof sum;
     }
     for (size_t i = 0; i < len; i++)
         text[i] ^= stream[i];
