@@ -32,8 +32,9 @@ enum {
     VPN_ANSWERS_MAX =
         512 * 1024, /* queued for a peer that asks and does not read: it is not read */
     VPN_WIRE_ROOM = 128 * 1024 + 4096,
-    VPN_RESUME_MS = 200, /* a listener that ran out of files tries again */
-    VPN_DEVICE_PORT = 0, /* of the switch; a peer's is its number + 1 */
+    VPN_NETWORK_MS = 1000, /* at most one network configuration of a peer in this time */
+    VPN_RESUME_MS = 200,   /* a listener that ran out of files tries again */
+    VPN_DEVICE_PORT = 0,   /* of the switch; a peer's is its number + 1 */
 };
 
 /* Packets that went nowhere, by reason. */
@@ -76,6 +77,7 @@ struct vpn_link {
 struct vpn_granted {
     struct io_device_address addresses[2];
     struct adit_ip dns[2];
+    uint64_t heard_ms; /* when it said so last; 0 = never */
 };
 
 struct vpn_peer {

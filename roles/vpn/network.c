@@ -179,8 +179,15 @@ void vpn_network_heard(struct vpn_link *link, const struct quicktun_network *net
 {
     struct vpn_peer *peer = link->peer;
     bool ip = peer->vpn->config.kind == IO_DEVICE_IP;
+    uint64_t now = io_now_ms(peer->vpn->loop);
     if (!peer->config.accept_network)
         return;
+    if (peer->granted.heard_ms != 0 && now - peer->granted.heard_ms < VPN_NETWORK_MS) {
+        log_event(peer->vpn->loop, LOG_WARN, "network", "%s changes its mind too often",
+                  peer->config.name);
+        return;
+    }
+    peer->granted.heard_ms = now;
     if (ip != (network->mode == QUICKTUN_IP)) {
         log_event(peer->vpn->loop, LOG_WARN, "network", "%s: it is configured for the other mode",
                   peer->config.name);

@@ -157,6 +157,9 @@ void vpn_peer_up(struct vpn_peer *peer)
 
 void vpn_peer_lost(struct vpn_peer *peer, struct vpn_link *link)
 {
+    /* One that only claimed to be the peer's says nothing about when to dial. */
+    if (peer->trying != link && peer->link != link)
+        return;
     if (peer->trying == link)
         peer->trying = NULL;
     if (peer->link == link) {

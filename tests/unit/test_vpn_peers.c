@@ -87,9 +87,11 @@ static const struct io_stream_handler call_handler = {.connected = call_connecte
                                                       .sent = call_sent,
                                                       .failed = call_failed};
 
+static uint8_t callee = 1; /* 192.0.2.1 */
+
 static void open_calls(struct io_loop *loop, void *arg)
 {
-    struct addr to = {.ip = {.family = 4, .bytes = {192, 0, 2, 1}}, .port = END_PORT};
+    struct addr to = {.ip = {.family = 4, .bytes = {192, 0, 2, callee}}, .port = END_PORT};
     for (size_t i = 0; i < *(size_t *)arg; i++) {
         int error;
         calls[i] = (struct call){0};
@@ -128,6 +130,7 @@ static size_t calls_over(size_t count)
 
 static int hang_up(void **state)
 {
+    callee = 1;
     ends_on(&ends, 1, close_calls, NULL);
     return teardown(state);
 }
@@ -282,6 +285,27 @@ static void two_that_dial_each_other_keep_one_connection(void **state)
     ends_run_ms(&ends, 60000);
     assert_int_equal(ends_number(&ends, 0, "peers.0.connections"), before);
     assert_int_equal(sim_conn_count(ends.world), 1);
+}
+
+/* Who claims to be a peer that is away must not keep us from dialling it. */
+static void who_claims_a_key_does_not_delay_its_owner(void **state)
+{
+    (void)state;
+    uint8_t start[2 + 57] = {0x80, 57, 1};
+    memcpy(start + 3, ends.all[0].public_key, QUICKTUN_KEY_LEN);
+    memset(start + 3 + QUICKTUN_KEY_LEN, 7, 24);
+    ends.all[2].config.listen_count = 1;
+    assert_true(ends_start(&ends, 2));
+    callee = 3;
+    for (int i = 0; i < 30; i++) {
+        call_many(1, start, sizeof start);
+        assert_true(calls[0].connected);
+        ends_on(&ends, 1, close_calls, NULL);
+        ends_run_ms(&ends, 500);
+        if (i == 10)
+            assert_true(ends_start(&ends, 0));
+    }
+    assert_true(ends_text_is(&ends, 2, "peers.0.state", "connected"));
 }
 
 /* ---- Who is let in ---- */
@@ -584,6 +608,7 @@ int main(void)
                                         two, teardown),
         cmocka_unit_test_setup_teardown(two_that_dial_each_other_keep_one_connection, two,
                                         teardown),
+        cmocka_unit_test_setup_teardown(who_claims_a_key_does_not_delay_its_owner, three, hang_up),
         cmocka_unit_test_setup_teardown(a_key_that_is_not_configured_is_refused, two, teardown),
         cmocka_unit_test_setup_teardown(a_password_is_asked_for_and_answered, two, teardown),
         cmocka_unit_test_setup_teardown(a_wrong_password_is_refused, two, teardown),
