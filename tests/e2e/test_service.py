@@ -47,6 +47,24 @@ def test_there_is_an_example_for_each_unit():
     assert names | more <= {pathlib.Path(example).name for example in EXAMPLES}
 
 
+def test_a_unit_may_write_where_the_examples_keep_hosts():
+    kept = [text for text in (path.read_text() for path in EXAMPLES) if "/var/lib/adit/" in text]
+    assert len(kept) == 2
+    for text in kept:
+        role = re.search(r"(?m)^role: (\w+)$", text)[1]
+        unit = (ROOT / "systemd" / f"adit-{role}.service.in").read_text()
+        assert "\nProtectSystem=strict\n" in unit and "\nStateDirectory=adit\n" in unit
+
+
+def test_the_socket_is_for_the_addresses_of_the_examples():
+    unit = (ROOT / "systemd" / "adit-serve.socket").read_text()
+    held = re.findall(r"(?m)^ListenStream=(.*)$", unit)
+    for name in ("serve.yaml", "all-in-one.yaml"):
+        listen = re.search(r"(?m)^listen: \[(.*)\]$", (ROOT / "docs/examples" / name).read_text())[1]
+        assert [at.strip("' ") for at in listen.split(",")] == held
+    assert "\nBindIPv6Only=ipv6-only\n" in unit  # an IPv6 address listens for IPv6 alone
+
+
 def test_a_whole_service_by_its_files(programs, authority, tmp_path):
     """The examples with other addresses and paths: master and server start from files alone."""
     keys = tmp_path / "keys"
