@@ -208,6 +208,24 @@ static void a_block_is_named_and_can_be_taken_back(void **state)
     assert_non_null(strstr(ours(), "20002:"));
 }
 
+static void a_block_stands_where_the_device_has_no_ip6(void **state)
+{
+    (void)state;
+    netns_shell("ip -6 route add default dev lo && "
+                "echo 1 >/proc/sys/net/ipv6/conf/adit0/disable_ipv6");
+    assert_true(netns_shows("ip -6 route get 2001:db8::1", "dev lo"));
+    everything(6, true, false);
+    world_run(world, is_refused, NULL);
+    assert_int_equal(tap.refused.ip.family, 6);
+    assert_int_equal(tap.refused.prefix_len, 0);
+    assert_true(netns_shows("ip -6 route get 2001:db8::1", "dev lo"));
+    tap.refusals = 0;
+    everything(6, true, true);
+    world_run(world, is_refused, NULL);
+    assert_false(netns_shows("ip -6 route get 2001:db8::1 2>&1 || true", "dev lo"));
+    assert_non_null(strstr(ours(), "unreachable"));
+}
+
 static void two_devices_do_not_meet(void **state)
 {
     (void)state;
@@ -419,6 +437,7 @@ int main(void)
         CASE(everything_has_a_table_and_two_rules),
         CASE(narrower_routes_of_the_machine_come_first),
         CASE(a_block_is_named_and_can_be_taken_back),
+        CASE(a_block_stands_where_the_device_has_no_ip6),
         CASE(two_devices_do_not_meet),
         CASE(it_all_goes_with_the_device),
         CASE(nothing_is_left_by_a_process_that_is_killed),
