@@ -43,6 +43,13 @@ bool packet_right(const uint8_t *bytes, size_t ip_at, size_t transport_at, size_
 
 /* ---- Making ---- */
 
+bool packet_same_offload(const struct offload *a, const struct offload *b)
+{
+    return a->cut == b->cut && a->segment == b->segment && a->header_len == b->header_len &&
+           a->checksum == b->checksum && a->checksum_start == b->checksum_start &&
+           a->checksum_at == b->checksum_at;
+}
+
 uint32_t packet_field(const uint8_t *at, size_t len)
 {
     uint32_t value = 0;

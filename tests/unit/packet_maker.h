@@ -5,6 +5,7 @@
 #ifndef UNIT_PACKET_MAKER_H
 #define UNIT_PACKET_MAKER_H
 
+#include "base/offload.h"
 #include "lib/packet/packet.h"
 
 /* Zeros give an IPv4 TCP segment without flags, options or payload. */
@@ -34,6 +35,9 @@ size_t packet_make(const struct recipe *recipe, uint8_t *out);
 
 /* Every checksum of a whole IP packet with TCP or UDP right behind its headers is right. */
 bool packet_right(const uint8_t *bytes, size_t ip_at, size_t transport_at, size_t end);
+
+/* Field by field: bytes between fields say nothing. */
+bool packet_same_offload(const struct offload *a, const struct offload *b);
 
 /* Big-endian fields of a header. */
 uint32_t packet_field(const uint8_t *at, size_t len);
