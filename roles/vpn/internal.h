@@ -1,10 +1,10 @@
 /*
- * What the files of the VPN share. vpn.c starts, accepts, reloads and stops. peer.c keeps a
- * configured peer connected; link.c is one connection: a session of lib/quicktun on a stream;
- * wire.c is the buffer in which everything is encrypted that leaves. packets.c moves packets
- * between device and links, switch.c decides where an Ethernet frame goes, pace.c when a link is
- * full. routes.c keeps allowed_ips, the mesh and the kernel's routes in step; network.c hands out
- * and takes network configuration.
+ * What the files of the VPN share. vpn.c starts, reloads and stops; accept.c lets in who is not
+ * proven yet, and not many of them. peer.c keeps a configured peer connected; link.c is one
+ * connection: a session of lib/quicktun on a stream; wire.c is the buffer in which everything is
+ * encrypted that leaves. packets.c moves packets between device and links, switch.c decides where
+ * an Ethernet frame goes, pace.c when a link is full. routes.c keeps allowed_ips, the mesh and the
+ * kernel's routes in step; network.c hands out and takes network configuration.
  *
  * Nothing frees a link but the end of the round: vpn_link_end() marks it, so that whoever is
  * sending to several of them need not look.
@@ -162,8 +162,14 @@ const char *vpn_config_fixed(const struct vpn *vpn, const struct vpn_config *con
 /* The device is gone, or what stands behind it. */
 void vpn_fail(struct vpn *vpn, const char *why);
 
+/* ---- accept.c ---- */
+
+void vpn_accept_init(struct vpn *vpn);
+bool vpn_accept_start(struct vpn *vpn, char *why, size_t why_len); /* listens; false with why */
+void vpn_accept_stop(struct vpn *vpn);
+
 /* An unproven connection became known, or is over. */
-void vpn_give_back(struct vpn_link *link);
+void vpn_accept_give_back(struct vpn_link *link);
 
 /* ---- peer.c ---- */
 

@@ -80,7 +80,7 @@ static void recognise(struct vpn_link *link)
         return;
     link->peer = peer;
     link->proven_ms = io_now_ms(link->vpn->loop);
-    vpn_give_back(link);
+    vpn_accept_give_back(link);
     if (vpn_peer_adopt(peer, link))
         link->adopted = true;
     else
@@ -369,7 +369,7 @@ static void dispose(struct vpn_link *link)
         vpn->wire.len = 0;
         vpn->batch = (struct quicktun_batch){0};
     }
-    vpn_give_back(link);
+    vpn_accept_give_back(link);
     if (link->peer != NULL)
         vpn_peer_lost(link->peer, link);
     list_remove(&link->node);

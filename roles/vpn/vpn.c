@@ -13,91 +13,6 @@ static void on_stopped(void *arg)
     vpn->stopped(vpn->arg);
 }
 
-/* ---- Accepting ---- */
-
-void vpn_give_back(struct vpn_link *link)
-{
-    if (!link->charged)
-        return;
-    link->charged = false;
-    link->vpn->early--;
-    quota_give_back(link->vpn->quota, &link->from.ip);
-}
-
-static void refuse(struct vpn *vpn, const struct addr *from, const char *why)
-{
-    char text[ADDR_TEXT_MAX];
-    addr_format(from, text);
-    vpn->refused++;
-    log_event(vpn->loop, LOG_INFO, "refused", "%s: %s", text, why);
-}
-
-static void on_accepted(void *arg, struct io_stream *stream)
-{
-    struct vpn *vpn = arg;
-    const struct vpn_limits *limits = &vpn->config.limits;
-    struct addr from = io_stream_peer(stream);
-    if (vpn->early >= limits->early_max) {
-        refuse(vpn, &from, "as many connections are unproven as there may be");
-        io_abort(stream);
-    } else if (!quota_take(vpn->quota, &from.ip, limits->early_per_address)) {
-        refuse(vpn, &from, "its address holds as many unproven connections as it may");
-        io_abort(stream);
-    } else {
-        vpn->early++;
-        struct vpn_link *link = vpn_link_new(vpn, stream, NULL);
-        if (link != NULL) {
-            link->charged = true;
-        } else {
-            vpn->early--;
-            quota_give_back(vpn->quota, &from.ip);
-        }
-    }
-}
-
-static void on_exhausted(void *arg, int error)
-{
-    struct vpn *vpn = arg;
-    log_event(vpn->loop, LOG_ERROR, "exhausted", "no connection is accepted for a moment: %s",
-              io_error_text(error));
-    io_timer_set_in(&vpn->resume, VPN_RESUME_MS);
-}
-
-static void on_resume(void *arg)
-{
-    struct vpn *vpn = arg;
-    for (size_t i = 0; i < vpn->listener_count; i++)
-        io_listener_resume(vpn->listeners[i]);
-}
-
-static const struct io_listener_handler listener_handler = {.accepted = on_accepted,
-                                                            .exhausted = on_exhausted};
-
-static bool listen_all(struct vpn *vpn, char *why, size_t why_len)
-{
-    const struct vpn_config *config = &vpn->config;
-    vpn->listeners = calloc(config->listen_count + 1, sizeof(struct io_listener *));
-    if (vpn->listeners == NULL) {
-        snprintf(why, why_len, "out of memory");
-        return false;
-    }
-    for (size_t i = 0; i < config->listen_count; i++) {
-        int error = 0;
-        const struct addr *at = &config->listen[i];
-        vpn->listeners[i] = vpn->past
-                                ? io_listen_past(vpn->device, at, &listener_handler, vpn, &error)
-                                : io_listen(vpn->loop, at, &listener_handler, vpn, &error);
-        if (vpn->listeners[i] == NULL) {
-            char text[ADDR_TEXT_MAX];
-            addr_format(at, text);
-            snprintf(why, why_len, "cannot listen at %s: %s", text, io_error_text(error));
-            return false;
-        }
-        vpn->listener_count++;
-    }
-    return true;
-}
-
 size_t vpn_addresses(const struct vpn *vpn, struct addr *out, size_t max)
 {
     size_t count = vpn->listener_count < max ? vpn->listener_count : max;
@@ -268,7 +183,7 @@ static bool start_all(struct vpn *vpn, const struct vpn_config *config, char *wh
     list_init(&peers);
     for (size_t i = 0; made && i < config->peer_count; i++)
         made = make_peer(vpn, &config->peers[i], &peers, why, why_len) == 0;
-    if (made && open_device(vpn, why, why_len) && listen_all(vpn, why, why_len)) {
+    if (made && open_device(vpn, why, why_len) && vpn_accept_start(vpn, why, why_len)) {
         made = start_peers(vpn, &peers);
         if (!made)
             snprintf(why, why_len, "out of memory");
@@ -293,11 +208,8 @@ static void close_all(struct vpn *vpn)
     free_peers(&vpn->gone);
     io_task_cancel(&vpn->reap);
     vpn_routes_stop(vpn);
-    io_timer_stop(&vpn->resume);
     io_timer_stop(&vpn->wait);
-    for (size_t i = 0; i < vpn->listener_count; i++)
-        io_listener_close(vpn->listeners[i]);
-    vpn->listener_count = 0;
+    vpn_accept_stop(vpn);
     if (vpn->device != NULL)
         io_device_close(vpn->device);
     vpn->device = NULL;
@@ -334,7 +246,7 @@ struct vpn *vpn_start(struct io_loop *loop, const struct vpn_config *config,
     list_init(&vpn->gone);
     io_task_init(&vpn->reap, loop, on_reap, vpn);
     io_task_init(&vpn->tell_stopped, loop, on_stopped, vpn);
-    io_timer_init(&vpn->resume, loop, on_resume, vpn);
+    vpn_accept_init(vpn);
     io_timer_init(&vpn->wait, loop, vpn_packets_waited, vpn);
     if (!vpn_config_copy(vpn, config) || !make_parts(vpn)) {
         snprintf(why, why_len, "out of memory");
