@@ -114,6 +114,14 @@ static const struct option_spec specs[] = {
      .max = 65536,
      .fallback = "10000",
      .help = "Connections of devices that one publisher may have."},
+    {.name = "channels-per-address",
+     .value = "N",
+     .kind = OPTION_NUMBER,
+     .min = 1,
+     .max = 1000000,
+     .fallback = "1000",
+     .help = "Connections of devices that one IPv4 address or IPv6 /64 may have. Trusted fronts "
+             "have no limit."},
     {.name = "memory",
      .value = "SIZE",
      .kind = OPTION_SIZE,
@@ -221,6 +229,7 @@ static void limits_of(const struct options *options, struct server_limits *limit
     limits->challenge_ms = (uint32_t)options_number(options, "challenge-timeout");
     limits->channel_idle_ms = (uint32_t)options_number(options, "channel-idle");
     limits->channels_per_peer = (uint32_t)options_number(options, "channels-per-peer");
+    limits->channels_per_address = (uint32_t)options_number(options, "channels-per-address");
     limits->memory = options_number(options, "memory");
     if (limits->memory == 0)
         limits->memory = io_machine_memory() / MEMORY_SHARE;

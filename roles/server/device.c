@@ -31,6 +31,8 @@ static const char *refusal_text(enum refusal refusal)
         return "its address is not on the whitelist of";
     case REFUSED_ROUTE:
         return "the place of the fixed route cannot be reached for";
+    case REFUSED_CALLER_QUOTA:
+        return "its address has as many channels as it may, for";
     case REFUSED_HANDOVER:
         return "the worker has too many devices waiting, for";
     default:

@@ -29,10 +29,12 @@ enum {
     EARLY_BYTES_MAX = CLIENTHELLO_MAX + PROXYHEADER_V2_MAX,
     SERVER_WORKERS_MAX = 256,
     SERVER_HANDOVERS_MAX = 1024, /* on their way to one worker; more are refused */
-    SERVER_PROBE_MS = 5000,      /* a superseded peer answers a ping within, or is closed */
-    SERVER_CLOCK_LOOK_MS = 500,  /* how soon a worker notices that the wall clock was set */
-    SERVER_CLOCK_STEP_MS = 100,  /* by less than this it was not */
-    SERVER_EXHAUSTED_MS = 200,   /* without descriptors: pause before accepting again */
+    SERVER_OLDER_MAX =
+        4, /* superseded peers of a name in a worker; the oldest is closed for more */
+    SERVER_PROBE_MS = 5000,     /* a superseded peer answers a ping within, or is closed */
+    SERVER_CLOCK_LOOK_MS = 500, /* how soon a worker notices that the wall clock was set */
+    SERVER_CLOCK_STEP_MS = 100, /* by less than this it was not */
+    SERVER_EXHAUSTED_MS = 200,  /* without descriptors: pause before accepting again */
 };
 
 /* Why a connection was refused or a peer closed; each is counted and is a class of log lines. */
@@ -47,8 +49,9 @@ enum refusal {
     REFUSED_KEY_USED, /* aes-gcm, second use */
     REFUSED_REVOKED,
     REFUSED_CHALLENGE,
-    REFUSED_CALLER,  /* outside the peer's whitelist */
-    REFUSED_TIMEOUT, /* before authentication */
+    REFUSED_CALLER,       /* outside the peer's whitelist */
+    REFUSED_CALLER_QUOTA, /* its address has as many channels as it may */
+    REFUSED_TIMEOUT,      /* before authentication */
     REFUSED_ADDRESS_QUOTA,
     REFUSED_EARLY_BYTES,
     REFUSED_HANDOVER,  /* the other worker's queue is full */
@@ -138,6 +141,7 @@ struct server_worker {
     bool full;            /* … are as many as may be: accepting pauses */
     size_t early_bytes;
     struct list peers;
+    struct list superseded; /* of the peers those that lost a name, the oldest first */
     struct list routes;
     struct slots slots;
     struct io_message orders[ORDERS];
@@ -164,7 +168,8 @@ struct server {
     unsigned workers_ready;
     unsigned workers_idle; /* stopped and empty */
     struct hosts *hosts;
-    struct quota *quota;
+    struct quota *quota;   /* of those that are not authenticated, by address */
+    struct quota *callers; /* of devices with a channel or a fixed route, by address */
     struct replay *replay;
     struct revoked *revoked;
     struct changes *changes; /* NULL without a session master */
@@ -202,6 +207,13 @@ void ticket_take(struct server_worker *worker, struct ticket *ticket);
 bool ticket_take_address(struct server_worker *worker, struct ticket *ticket,
                          const struct adit_ip *address);
 void ticket_give_back(struct server_worker *worker, struct ticket *ticket);
+
+/*
+ * A place among the devices of an address; a trusted front stands for many and has as many as it
+ * wants.
+ */
+bool caller_take(struct server_worker *worker, const struct adit_ip *caller);
+void caller_give_back(struct server_worker *worker, const struct adit_ip *caller);
 
 /* ---- worker.c ---- */
 

@@ -18,6 +18,7 @@ struct server_peer {
     struct server_worker *worker;
     struct tunnel *tunnel;
     struct list link;
+    struct list in_superseded;
     struct peer_ref ref; /* valid from PEER_SERVING on */
     char **names;        /* normalised, the primary first */
     size_t name_count;
@@ -57,6 +58,7 @@ static void forget(struct server_peer *peer)
     }
     ticket_give_back(worker, &peer->ticket);
     list_remove(&peer->link);
+    list_remove(&peer->in_superseded);
     atomic_fetch_sub(&worker->peer_count, 1);
     free_names(peer);
     free(peer->whitelist);
@@ -155,6 +157,13 @@ static void on_emptied(void *arg)
         end(peer, "the server is stopping");
 }
 
+static void on_left(void *arg, const struct adit_ip *caller)
+{
+    const struct server_peer *peer = arg;
+
+    caller_give_back(peer->worker, caller);
+}
+
 static void on_ended(void *arg, enum tunnel_end how, int error)
 {
     struct server_peer *peer = arg;
@@ -174,6 +183,7 @@ static void on_ended(void *arg, enum tunnel_end how, int error)
 
 static const struct tunnel_handler tunnel_handler = {
     .established = on_established,
+    .left = on_left,
     .emptied = on_emptied,
     .woke = on_woke,
     .ended = on_ended,
@@ -233,6 +243,7 @@ static struct server_peer *peer_new(struct server_worker *worker, const struct a
     peer->cipher = token->keys.cipher;
     peer->protocol_version = token->keys.protocol_version;
     list_init(&peer->link);
+    list_init(&peer->in_superseded);
     return peer;
 }
 
@@ -285,11 +296,35 @@ void peer_join(struct server_peer *peer, struct io_stream *device, const struct 
         device_refuse(worker, device, &caller->ip, REFUSED_CALLER, primary(peer));
         return;
     }
-    if (tunnel_open(peer->tunnel, device, &caller->ip) == 0)
+    if (!caller_take(worker, &caller->ip)) {
+        device_refuse(worker, device, &caller->ip, REFUSED_CALLER_QUOTA, primary(peer));
+    } else if (tunnel_open(peer->tunnel, device, &caller->ip) != 0) {
+        caller_give_back(worker, &caller->ip);
+        device_refuse(worker, device, &caller->ip, REFUSED_RESOURCES, primary(peer));
+    } else {
         worker->counters.devices++;
-    else
-        server_refused(worker, REFUSED_RESOURCES, &caller->ip, "no more channels for %s",
-                       primary(peer));
+    }
+}
+
+/* A token may be used again and again, and each use would leave one more behind. */
+static void bound_superseded(struct server_peer *newest)
+{
+    struct server_worker *worker = newest->worker;
+    struct server_peer *oldest = NULL;
+    unsigned count = 0;
+
+    if (list_empty(&newest->in_superseded))
+        list_append(&worker->superseded, &newest->in_superseded);
+    for (struct list *p = worker->superseded.prev; p != &worker->superseded; p = p->prev) {
+        struct server_peer *peer = container_of(p, struct server_peer, in_superseded);
+
+        if (strcmp(primary(peer), primary(newest)) != 0)
+            continue;
+        oldest = peer;
+        count++;
+    }
+    if (count > SERVER_OLDER_MAX)
+        end(oldest, "superseded, and too many newer connections are, too");
 }
 
 void peer_name_lost(struct server_peer *peer, const char *name)
@@ -302,6 +337,7 @@ void peer_name_lost(struct server_peer *peer, const char *name)
     peer->probe_due_ms = io_now_ms(peer->worker->loop) + SERVER_PROBE_MS;
     tunnel_probe(peer->tunnel);
     schedule(peer);
+    bound_superseded(peer);
 }
 
 void peer_clock_set_all(struct server_worker *worker)

@@ -17,6 +17,7 @@ static const char *const names[REFUSALS] = {
     [REFUSED_REVOKED] = "refused-revoked",
     [REFUSED_CHALLENGE] = "refused-challenge",
     [REFUSED_CALLER] = "refused-caller",
+    [REFUSED_CALLER_QUOTA] = "refused-caller-quota",
     [REFUSED_TIMEOUT] = "refused-timeout",
     [REFUSED_ADDRESS_QUOTA] = "refused-address-quota",
     [REFUSED_EARLY_BYTES] = "refused-early-bytes",
@@ -68,4 +69,18 @@ void ticket_give_back(struct server_worker *worker, struct ticket *ticket)
     if (ticket->has_address)
         quota_give_back(worker->server->quota, &ticket->address);
     *ticket = (struct ticket){0};
+}
+
+bool caller_take(struct server_worker *worker, const struct adit_ip *caller)
+{
+    const struct snapshot *settings = worker->settings;
+    uint32_t max =
+        snapshot_trusts(settings, caller) ? UINT32_MAX : settings->limits.channels_per_address;
+
+    return quota_take(worker->server->callers, caller, max);
+}
+
+void caller_give_back(struct server_worker *worker, const struct adit_ip *caller)
+{
+    quota_give_back(worker->server->callers, caller);
 }

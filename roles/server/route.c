@@ -34,6 +34,7 @@ static void forget(struct fixed_route *route)
         io_dial_cancel(route->dial);
     io_timer_stop(&route->idle);
     list_remove(&route->link);
+    caller_give_back(worker, &route->caller.ip);
     free(route);
     worker_check_idle(worker);
 }
@@ -127,8 +128,13 @@ static void on_idle(void *arg)
 void route_join(struct server_worker *worker, struct io_stream *device, const struct addr *caller,
                 const struct server_route *fixed)
 {
-    struct fixed_route *route = calloc(1, sizeof(*route));
+    struct fixed_route *route;
 
+    if (!caller_take(worker, &caller->ip)) {
+        device_refuse(worker, device, &caller->ip, REFUSED_CALLER_QUOTA, fixed->name);
+        return;
+    }
+    route = calloc(1, sizeof(*route));
     if (route == NULL)
         goto err_device;
     route->dial = io_dial(worker->loop, fixed->host, fixed->port, CONNECT_MS, on_dialled, route);
@@ -148,6 +154,7 @@ void route_join(struct server_worker *worker, struct io_stream *device, const st
 err_route:
     free(route);
 err_device:
+    caller_give_back(worker, &caller->ip);
     device_refuse(worker, device, &caller->ip, REFUSED_RESOURCES, fixed->name);
 }
 

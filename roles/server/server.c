@@ -179,10 +179,11 @@ static bool make_tables(struct server *server)
     io_random(server->loop, seed, sizeof(seed));
     server->hosts = hosts_new(seed, on_name_lost, server);
     server->quota = quota_new(seed);
+    server->callers = quota_new(seed);
     server->replay = replay_new(seed);
     server->revoked = revoked_new(seed);
-    return server->hosts != NULL && server->quota != NULL && server->replay != NULL &&
-           server->revoked != NULL;
+    return server->hosts != NULL && server->quota != NULL && server->callers != NULL &&
+           server->replay != NULL && server->revoked != NULL;
 }
 
 /* Starts the workers; those that run already when one cannot be started are stopped again. */
@@ -359,6 +360,7 @@ void server_free(struct server *server)
     free(server->doors);
     hosts_free(server->hosts);
     quota_free(server->quota);
+    quota_free(server->callers);
     replay_free(server->replay);
     changes_free(server->changes);
     revoked_free(server->revoked);

@@ -28,7 +28,8 @@ struct server_limits {
     uint32_t challenge_ms;      /* until the challenge is answered */
     uint32_t channel_idle_ms;   /* a channel without traffic */
     uint32_t channels_per_peer;
-    size_t memory; /* budget of all workers for queued bytes; 0 = 1 GiB */
+    uint32_t channels_per_address; /* of devices, an IPv4 address or IPv6 /64 */
+    size_t memory;                 /* budget of all workers for queued bytes; 0 = 1 GiB */
 };
 void server_limits_default(struct server_limits *limits);
 

@@ -21,6 +21,7 @@ void server_limits_default(struct server_limits *limits)
         .challenge_ms = 30000,
         .channel_idle_ms = 60 * 60 * 1000,
         .channels_per_peer = SNITUN_CHANNELS_MAX,
+        .channels_per_address = 1000,
         .memory = memory_default,
     };
 }

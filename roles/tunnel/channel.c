@@ -39,6 +39,8 @@ static void release(struct tunnel_channel *channel)
 
     if (channel->snitun != NULL)
         snitun_channel_close(channel->snitun);
+    if (tunnel->handler->left != NULL)
+        tunnel->handler->left(tunnel->arg, &channel->caller);
     chain_clear(&channel->waiting, &tunnel->hub->pool);
     list_remove(&channel->in_tunnel);
     free(channel);

@@ -431,19 +431,15 @@ int tunnel_open(struct tunnel *tunnel, struct io_stream *device, const struct ad
 
     opened = tunnel->over ? NULL : snitun_channel_open(tunnel->session, caller);
     if (opened == NULL)
-        goto err_device;
+        return -1;
     channel = channel_new(tunnel, opened, caller);
-    if (channel == NULL)
-        goto err_opened;
+    if (channel == NULL) {
+        snitun_channel_close(opened);
+        return -1;
+    }
     channel_join(channel, device);
     rearm(tunnel);
     return 0;
-
-err_opened:
-    snitun_channel_close(opened);
-err_device:
-    io_abort(device);
-    return -1;
 }
 
 void tunnel_each_channel(struct tunnel *tunnel,

@@ -59,6 +59,8 @@ struct tunnel_handler {
     void (*opened)(void *arg, struct tunnel_channel *channel);
     /* Client: a channel without a stream is over; forget it. */
     void (*abandoned)(void *arg, struct tunnel_channel *channel);
+    /* Server: a channel of tunnel_open() ended; to free nothing. May be NULL. */
+    void (*left)(void *arg, const struct adit_ip *caller);
     void (*emptied)(void *arg); /* the last channel ended */
     void (*woke)(void *arg);    /* of tunnel_wake_at() */
     void (*ended)(void *arg, enum tunnel_end end, int error);
@@ -96,8 +98,8 @@ bool tunnel_heard_since_probe(const struct tunnel *tunnel);
 /* ---- Channels ---- */
 
 /*
- * Server: opens a channel for a device; takes over the stream, also when it fails. Returns 0, or
- * -1: no memory, too many channels or not established.
+ * Server: opens a channel for a device and takes over the stream. Returns 0, or -1 and the stream
+ * stays the caller's: no memory, too many channels, not established or just over.
  */
 int tunnel_open(struct tunnel *tunnel, struct io_stream *device, const struct adit_ip *caller);
 

@@ -14,7 +14,7 @@ from cryptography.fernet import Fernet
 
 from harness import Wire, adit_path, client_hello, until, write_secret
 from tunnel import NAME, Site, Tunnel
-from wire import connect_peer, credential
+from wire import CLOSE, connect_peer, credential
 
 
 def test_sighup_takes_a_new_key_and_keeps_every_connection(programs):
@@ -328,6 +328,50 @@ def test_one_address_has_so_many_unknown_connections_and_no_more(programs):
     again.send(hello)
     channel = site.mux.receive_flag(1).channel
     assert site.mux.receive_data(channel, len(hello)) == hello
+
+
+def test_one_address_has_so_many_channels_and_no_more(programs):
+    site = Site(programs, "--channels-per-address", "3", "--trust-proxy", "127.0.0.50/32")
+    kept = [site.open(source="127.0.0.200") for _ in range(3)]
+    with site.dial("127.0.0.200") as beyond:
+        beyond.send(client_hello(site.name))
+        assert beyond.ended()[:1] == b"\x15", "it is told by an alert"
+    site.said("refused-caller-quota.*127.0.0.200")
+    for _ in range(5):
+        site.open(source="127.0.0.50")  # a front stands for many
+    device, channel = kept[0]
+    device.close()
+    site.mux.receive_flag(CLOSE, channel)
+    site.open(source="127.0.0.200")
+    assert programs.status(site.process)["counters"]["refused-caller-quota"] == 1
+    site.check()
+
+
+def test_a_device_beyond_the_channels_of_a_peer_is_told_by_an_alert(programs):
+    site = Site(programs, "--channels-per-peer", "2")
+    _, channel = site.open()
+    with site.dial() as beyond:
+        beyond.send(client_hello(site.name))
+        assert beyond.ended()[:1] == b"\x15"
+    site.said("refused-resources.*no room for another channel")
+    site.mux.send(channel, CLOSE)
+    site.check()
+
+
+def test_a_token_used_again_and_again_leaves_a_few_connections_behind(programs):
+    site = Site(programs, "--workers", "1")
+    cred = credential(programs.key, NAME)
+    muxes = []
+    for _ in range(7):
+        muxes.append(connect_peer(site.host, site.port, cred))
+        muxes[-1].ping()
+    for mux in muxes[:2]:  # four older ones stay, and the newest
+        mux.wire.ended()
+    site.process.wait_for(f"peer-gone.*{NAME}.*too many newer", count=2)
+    for mux in muxes[2:]:
+        mux.ping()
+    device, channel = site.open(muxes[-1], NAME)
+    site.check()
 
 
 def test_peers_and_devices_have_ports_of_their_own(programs):

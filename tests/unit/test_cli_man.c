@@ -173,6 +173,7 @@ static void the_limits_of_serve_are_the_servers_own(void **state)
     assert_int_equal(options_number(&options, "challenge-timeout"), limits.challenge_ms);
     assert_int_equal(options_number(&options, "channel-idle"), limits.channel_idle_ms);
     assert_int_equal(options_number(&options, "channels-per-peer"), limits.channels_per_peer);
+    assert_int_equal(options_number(&options, "channels-per-address"), limits.channels_per_address);
     options_clear(&options);
 }
 
