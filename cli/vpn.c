@@ -30,8 +30,6 @@ static void *start(struct io_loop *loop, const struct options *options, void (*s
     if (vpnconfig_make(&made, options, io_disk(loop), why, why_len))
         running->vpn = vpn_start(loop, &made.config, stopped, arg, why, why_len);
     vpnconfig_clear(&made);
-    if (running->vpn != NULL && !io_process_no_network())
-        log_event(loop, LOG_WARN, "user", "the right to change the network could not be given up");
     if (running->vpn == NULL) {
         free(running);
         return NULL;

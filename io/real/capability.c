@@ -57,19 +57,6 @@ bool capability_no_others(void)
     return set(&sets);
 }
 
-bool capability_no_network(void)
-{
-    struct sets sets;
-    if (!get(&sets))
-        return false;
-    if ((sets.low.permitted & network) == 0)
-        return true;
-    sets.low.effective &= ~network;
-    sets.low.permitted &= ~network;
-    sets.low.inheritable &= ~network;
-    return set(&sets);
-}
-
 bool capability_drop_all(void)
 {
     static const struct sets none;

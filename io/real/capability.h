@@ -18,9 +18,6 @@ bool capability_only_network(void);
 /* The same for good, also for programs that it starts. */
 bool capability_no_others(void);
 
-/* Changing the network is given up for good. True also where there was nothing to give up. */
-bool capability_no_network(void);
-
 /* None at all, for good, ambient ones included. Another user id does the same. */
 bool capability_drop_all(void);
 

@@ -2,8 +2,6 @@
 
 #include "io/real/capability.h"
 
-#include "io/real/capability.h"
-
 #include <errno.h>
 #include <grp.h>
 #include <limits.h>
@@ -45,11 +43,6 @@ uint64_t io_process_raise_files(void)
 void io_process_no_new_privileges(void)
 {
     prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
-}
-
-bool io_process_no_network(void)
-{
-    return geteuid() == 0 || capability_no_network();
 }
 
 /* ---- Users ---- */

@@ -30,12 +30,6 @@ uint64_t io_process_raise_files(void);
 /* From now on no program that this process starts can gain privileges. Before any thread. */
 void io_process_no_new_privileges(void);
 
-/*
- * A process that may change the network without being root gives that up for good. False when it
- * could not.
- */
-bool io_process_no_network(void);
-
 /* ---- Users ---- */
 
 struct io_process_user {

@@ -149,6 +149,22 @@ def test_what_is_no_yaml_is_said(net):
     assert re.search(r"left\.yaml:\d+:\d+: ", said), said
 
 
+def test_ambient_capabilities_are_given_up(net):
+    left, right = net.ends_of(*net.pair())
+    left.start()
+    right.user = "nobody"
+    # As systemd would, with what a device and a key need that are root's.
+    capabilities = "+net_admin,+dac_override"
+    right.through = ["setpriv", "--reuid", "nobody", "--clear-groups", "--inh-caps", capabilities,
+                     "--ambient-caps", capabilities]
+    right.start()
+    right.ns.ping("10.9.0.1")
+    status = open(f"/proc/{right.process.pid}/status", encoding="ascii").read()
+    assert re.findall(r"^Cap(?:Inh|Prm|Eff|Amb):\s*(\w+)$", status, re.M) == 4 * ["0" * 16]
+    right.process.stop()
+    assert "adit0" not in right.ns.links()
+
+
 def test_privileges_are_given_up(net):
     left, right = net.ends_of(*net.pair())
     left.start()

@@ -131,6 +131,7 @@ class End:
         self.control = home / f"{name}.sock"
         self.device = "adit0"
         self.user = "root"
+        self.through = []  # a command that starts it
         self.settings = {
             "role": "vpn", "interface": {"name": self.device, **interface},
             "private_key_file": str(self.key_file), "peers": []}
@@ -158,7 +159,7 @@ class End:
     def begin(self, *flags):
         """Starts it and does not wait."""
         self.process = self.programs.start(
-            self.ns.argv(harness.adit_path(), "vpn", "--config", self.write(), "--control",
+            self.ns.argv(*self.through, harness.adit_path(), "vpn", "--config", self.write(), "--control",
                          self.control, "--user", self.user, *flags), self.name)
         self.net.ends.append(self)
         return self
