@@ -43,7 +43,7 @@ class Callers:
         """The address that a call from a namespace comes from, or None where none can leave."""
         sock = ns.socket(socket.AF_INET6 if family == 6 else socket.AF_INET)
         with sock:
-            sock.settimeout(1)
+            sock.settimeout(2)
             try:
                 sock.connect((WORLD[family], 80))
             except OSError:
