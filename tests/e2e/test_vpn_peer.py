@@ -64,6 +64,31 @@ def test_an_independent_end_is_reached(net, dials):
         assert seen["protection"] == "session keys" and not seen["segmented"]
 
 
+@pytest.mark.parametrize("how", ["listen", "connect"])
+def test_the_independent_end_runs_as_a_program(net, how):
+    a, b = net.pair()
+    key_file = net.programs.directory / "python.key"
+    public = net.programs.run("keygen", "box", "--out", key_file).text("out").strip()
+    end = vpn.End(net, "adit", a, address=["10.9.0.1/24"]).listens()
+    end.settings["peers"].append({"name": "python", "public_key": public,
+                                  "allowed_ips": [f"{PEER_IP}/32"]})
+    if how == "listen":
+        end.settings["peers"][0]["connect"] = f"192.0.2.2:{PORT}"
+    else:
+        end.start()
+    process = net.programs.start(
+        b.argv("/usr/bin/python3", harness.ROOT / "tests/peers/quicktun_peer.py", how,
+               f"192.0.2.{2 if how == 'listen' else 1}:{PORT}", "--secret-file", key_file,
+               "--peer-key", end.public, "--answer"), "quicktun_peer")
+    if how == "listen":
+        process.wait_for("listening")
+        end.start()
+    process.wait_for('"up"')
+    end.ns.ping(PEER_IP)
+    end.stop()
+    assert process.wait_exit() == 0
+
+
 def test_keys_change_on_both_sides_while_packets_pass(net):
     end, stranger, sock = end_and_peer(net, session={"key_bytes": "1MiB"})
     with stranger.join(sock, end) as peer, udp_socket(end) as service:
