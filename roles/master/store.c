@@ -193,11 +193,16 @@ static int change_all(struct master_store *store, const struct store_host *host,
     return error;
 }
 
+int store_last_change(struct master_store *store, int64_t *last)
+{
+    return database_number(store, "SELECT max(seq) FROM change", 0, last, "");
+}
+
 int store_changes(struct master_store *store, int64_t since, struct store_change *changes,
                   size_t *count, int64_t *last)
 {
     int code = SQLITE_DONE;
-    int error = database_number(store, "SELECT max(seq) FROM change", 0, last, "");
+    int error = store_last_change(store, last);
     sqlite3_stmt *rows;
 
     *count = 0;

@@ -130,6 +130,9 @@ struct store_change {
 int store_changes(struct master_store *store, int64_t since, struct store_change *changes,
                   size_t *count, int64_t *last);
 
+/* The number of the newest change, 0 where there is none. */
+int store_last_change(struct master_store *store, int64_t *last);
+
 /* ---- DNS challenges (ACME dns-01) ---- */
 
 int store_add_challenge(struct master_store *store, int64_t host, const char *txt, int64_t at_s);

@@ -3,7 +3,6 @@
 #include "io/log.h"
 
 #include <stdlib.h>
-#include <string.h>
 
 /* Changes on their way to the server's loop. */
 struct news {
@@ -23,19 +22,6 @@ static void tell(struct io_loop *loop, void *arg)
     free(news);
 }
 
-/* A store that was put back from a copy has fewer changes than were told: all of it again. */
-static int read_changes(struct master_service *service, struct news *news)
-{
-    struct watch *watch = &service->watch;
-    int64_t last = 0;
-    int error =
-        store_changes(service->master.store, watch->seq, news->changes, &news->count, &last);
-
-    if (error != STORE_OK || last >= watch->seq)
-        return error;
-    return store_changes(service->master.store, 0, news->changes, &news->count, &last);
-}
-
 static void complain(struct master_service *service, int error)
 {
     if (!service->watch.failed)
@@ -44,29 +30,45 @@ static void complain(struct master_service *service, int error)
     service->watch.failed = true;
 }
 
+/* What follows `since`, on its way to the server's loop. */
+static int post_changes(struct master_service *service, int64_t since, bool *more)
+{
+    struct news *news = calloc(1, sizeof(*news));
+    int64_t last;
+    int error;
+
+    if (news == NULL)
+        return STORE_E_NO_MEMORY;
+    error = store_changes(service->master.store, since, news->changes, &news->count, &last);
+    if (error == STORE_OK)
+        service->watch.seq = news->count == 0 ? since : news->changes[news->count - 1].seq;
+    if (error != STORE_OK || news->count == 0) {
+        free(news);
+        return error;
+    }
+    *more = news->count == STORE_CHANGES_MAX;
+    news->message = (struct io_message){.fn = tell, .arg = news};
+    news->service = service;
+    io_post_message(service->loop, &news->message);
+    return STORE_OK;
+}
+
 bool watch_look(struct master_service *service)
 {
     struct watch *watch = &service->watch;
-    struct news *news;
-    bool more;
+    bool more = false;
+    int64_t last;
     int error;
 
     if (service->config.here.revoked == NULL)
         return false;
-    news = calloc(1, sizeof(*news));
-    error = news == NULL ? STORE_E_NO_MEMORY : read_changes(service, news);
+    error = store_last_change(service->master.store, &last);
+    /* A store that was put back from a copy has fewer changes than were told: all of it again. */
+    if (error == STORE_OK && last != watch->seq)
+        error = post_changes(service, last < watch->seq ? 0 : watch->seq, &more);
     if (error != STORE_OK)
         complain(service, error);
     else
         watch->failed = false;
-    if (error != STORE_OK || news->count == 0) {
-        free(news);
-        return false;
-    }
-    watch->seq = news->changes[news->count - 1].seq;
-    more = news->count == STORE_CHANGES_MAX;
-    news->message = (struct io_message){.fn = tell, .arg = news};
-    news->service = service;
-    io_post_message(service->loop, &news->message);
     return more;
 }

@@ -128,6 +128,7 @@ def test_a_fernet_key_is_replaced_while_callers_talk(programs):
     pair.reload(pair.server.process, pair.master.process)
     with Wire.dial(pair.server.host, pair.server.port) as wire:
         wire.send(former["token"].encode())
+        wire.shutdown()
         assert wire.ended() == b""
     for stream in (*streams, during):
         stream.goes_on()

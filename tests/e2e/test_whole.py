@@ -3,6 +3,7 @@ import json
 import re
 import shlex
 import signal
+import sqlite3
 
 import pytest
 from cryptography.fernet import Fernet
@@ -74,6 +75,18 @@ def test_what_is_disabled_loses_its_tunnel_and_nothing_else_does(programs):
     whole.host_command("remove", OTHER)
     assert theirs.ended() == b""
     bystander.wait_for("no token: 401")
+
+
+def test_more_changes_than_are_told_at_once(programs):
+    """1,200 hosts were removed before this one is disabled."""
+    whole = Whole(programs)
+    whole.publish(NAME)
+    with sqlite3.connect(whole.store) as store:
+        store.executemany("INSERT INTO change VALUES (?, ?, ?, 0)",
+                          [(f"gone{i}.example", i + 1, 1 << 53) for i in range(1200)])
+    store.close()
+    whole.host_command("disable", NAME)
+    whole.process.wait_for(f"peer-gone: {NAME} .*: its token was revoked")
 
 
 def test_it_knows_which_instance_is_connected(programs):
