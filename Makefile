@@ -4,6 +4,7 @@
 #   make build    release build: build/adit, the libraries, the test programs
 #   make test     every test under ASan and UBSan; 6 minutes at most on two processors
 #   make check    analyzers, TSan, clang, fuzzers, coverage, long tests; 18 minutes at most
+#   make soak     a server under mixed work while publishers die; MINUTES=30
 #   make bench    the benchmarks, or one: make bench AREA=snitun
 #   make demo-vpn two network namespaces joined by a VPN (root): its figures beside the cable's
 #   make fmt      format the sources
@@ -17,8 +18,9 @@ PREFIX ?= /usr/local
 DESTDIR ?=
 AREA ?=
 PART ?=
+MINUTES ?= 30
 
-.PHONY: run build test check bench demo-vpn fmt install clean help
+.PHONY: run build test check soak bench demo-vpn fmt install clean help
 
 run: build
 	build/adit demo
@@ -35,6 +37,10 @@ test:
 check:
 	@scripts/install-packages build test check
 	@scripts/parts check $(PART)
+
+soak: build
+	@scripts/install-packages build test
+	@ADIT_BUILD='$(CURDIR)/build' /usr/bin/python3 tests/e2e/soak.py --minutes '$(MINUTES)'
 
 bench: build
 	@scripts/install-packages build test bench

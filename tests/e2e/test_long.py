@@ -1,7 +1,9 @@
 """What takes minutes; part of make check."""
+import resource
+
 import pytest
 
-from harness import Wire, client_hello
+from harness import Wire, client_hello, until
 from tunnel import NAME, Site
 from wire import CLOSE, DATA, PAUSE, PING, credential
 
@@ -53,4 +55,25 @@ def test_2000_connections_at_once(programs):
         device.close()
     for _ in pairs:
         mux.receive_flag(CLOSE)
+    site.check()
+
+
+@pytest.mark.timeout(300)
+def test_5000_half_open_handshakes_and_honest_devices_go_on(programs):
+    """Half ClientHellos and halves of tokens, from 100 addresses, within every default limit."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, min(hard, 16384)), hard))
+    site = Site(programs, "--workers", "2", "--hello-timeout", "5m", "--token-timeout", "5m")
+    halves = (client_hello(site.name)[:100], credential(programs.key, NAME)["token"][:60].encode())
+    wires = []
+    for number in range(5000):
+        wires.append(site.dial(f"127.0.3.{1 + number % 100}"))
+        wires[-1].send(halves[number % 2])
+        if number % 250 == 0:
+            site.check()
+    until(lambda: programs.status(site.process)["counters"]["early"] == 5000, "5000 wait")
+    site.check()
+    for wire in wires:
+        wire.close()
+    until(lambda: programs.status(site.process)["counters"]["early"] == 0, "all have gone")
     site.check()
