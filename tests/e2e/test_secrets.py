@@ -169,7 +169,7 @@ def test_no_log_and_no_argument_of_a_whole_service_has_a_secret(programs, author
     between = Between(programs)
     reserved = programs.endpoint()
     reserved.close()
-    master = between.master = Master(programs, "--token-valid", "6s", *debug,
+    master = between.master = Master(programs, "--token-valid", "3s", *debug,
                                      server=reserved.address)
     relay = programs.directory / "relay.key"
     master.host_command("add-server", "relay", "--out", relay)

@@ -140,6 +140,54 @@ static void what_is_missing_or_of_another_type_is_survived(void **state)
     }
 }
 
+static json_t *service(const char *name, json_int_t received)
+{
+    return json_pack("{ss, ss, ss, ss, sf, ss, ss, ss, si, si, s[], s{sI, si}}", "role", "publish",
+                     "name", name, "to", "b:1", "state", "connected", "uptime_s", 61.0, "server",
+                     "a:443", "hostname", "h.example", "cipher", "aes-gcm", "protocol_version", 2,
+                     "rtt_ms", 5, "channels", "counters", "bytes_received", received, "bytes_sent",
+                     0);
+}
+
+static void each_of_several_services_is_shown(void **state)
+{
+    (void)state;
+    json_t *before = json_pack("{ss, s[oo]}", "role", "publish", "services", service("two", 1000),
+                               service("one", 0));
+    json_t *now = json_pack("{ss, s[oo]}", "role", "publish", "services", service("one", 2048),
+                            service("two", 2024));
+    char *text = text_of(now, before, 2, 0);
+    assert_string_equal(text,
+                        "publish   one: connected, up 1m 1s, server a:443\n"
+                        "name      h.example, aes-gcm version 2, round trip 5 ms, 0 channels\n"
+                        "traffic   received 2.0 KiB (1.0 KiB/s), sent 0 B (0 B/s)\n"
+                        "\n"
+                        "publish   two: connected, up 1m 1s, server a:443\n"
+                        "name      h.example, aes-gcm version 2, round trip 5 ms, 0 channels\n"
+                        "traffic   received 2.0 KiB (512 B/s), sent 0 B (0 B/s)\n");
+    free(text);
+    free(text_of(now, NULL, 0, 4));
+    json_decref(before);
+    json_decref(now);
+}
+
+static void a_master_in_the_servers_process_is_shown_with_it(void **state)
+{
+    (void)state;
+    json_t *now = server(1, 0);
+    json_object_set_new(now, "master",
+                        json_pack("{ss, ss, sf, s{si, si, si}}", "role", "master", "address",
+                                  "127.0.0.1:8444", "uptime_s", 5.0, "counters", "requests", 3,
+                                  "tokens", 2, "refused", 1));
+    char *text = text_of(now, NULL, 0, 0);
+    assert_non_null(strstr(text, "\nmaster    on 127.0.0.1:8444, up 5s\n"
+                                 "requests  3, 2 tokens given, 1 refused\n"));
+    free(text);
+    json_object_set_new(now, "master", json_string("hostile"));
+    free(text_of(now, NULL, 0, 0));
+    json_decref(now);
+}
+
 static void bytes_have_units(void **state)
 {
     (void)state;
@@ -170,6 +218,8 @@ int main(void)
         cmocka_unit_test(no_more_lines_are_printed_than_there_is_room_for),
         cmocka_unit_test(hostile_strings_are_escaped),
         cmocka_unit_test(what_is_missing_or_of_another_type_is_survived),
+        cmocka_unit_test(each_of_several_services_is_shown),
+        cmocka_unit_test(a_master_in_the_servers_process_is_shown_with_it),
         cmocka_unit_test(bytes_have_units),
         cmocka_unit_test(spans_have_two_units),
     };
