@@ -36,6 +36,8 @@ struct inbox {
     struct io_file *file;
     bool keep_whole; /* it was there already: nothing is written */
     uint64_t position;
+    bool unsynced; /* names in … */
+    char unsynced_home[PATH_ROOM];
     uint8_t *scratch;
     struct zstd_unpacker *unpacker; /* made for the first frame */
     uint8_t *unpacked;
@@ -146,12 +148,24 @@ static void part_of(const char *path, char part[PATH_ROOM])
     snprintf(part, PATH_ROOM, "%.*s%s%s", (int)home, path, part_prefix, text);
 }
 
-static int sync_home(struct inbox *inbox, const char *path)
+/* Makes the names in the directory of the last finished files durable. */
+static int sync_names(struct inbox *inbox)
+{
+    bool unsynced = inbox->unsynced;
+    inbox->unsynced = false;
+    return unsynced ? io_dir_sync(inbox->directory, inbox->unsynced_home) : 0;
+}
+
+/* A name is there that is to be made durable with others of its directory. */
+static int name_changed(struct inbox *inbox, const char *path)
 {
     char home[PATH_ROOM];
     size_t len = home_len(path);
     snprintf(home, sizeof(home), "%.*s", len == 0 ? 0 : (int)len - 1, path);
-    return io_dir_sync(inbox->directory, home);
+    int error = strcmp(home, inbox->unsynced_home) == 0 ? 0 : sync_names(inbox);
+    memcpy(inbox->unsynced_home, home, strlen(home) + 1);
+    inbox->unsynced = true;
+    return error;
 }
 
 /* ---- Hashing what is there ---- */
@@ -238,7 +252,7 @@ static bool make_directory(struct inbox *inbox, const struct announced *announce
             error = IO_E_KIND;
     }
     if (error == 0)
-        error = sync_home(inbox, announced->path);
+        error = name_changed(inbox, announced->path);
     if (error == 0 && (attributes.has_mode || attributes.has_mtime))
         error = io_dir_set(inbox->directory, announced->path, &attributes);
     if (error == 0)
@@ -346,7 +360,7 @@ static int settle_whole(struct inbox *inbox, const char *path,
     if (error == 0)
         error = io_file_sync(file);
     io_file_close(file);
-    return error == 0 ? sync_home(inbox, path) : error;
+    return error == 0 ? name_changed(inbox, path) : error;
 }
 
 /* The finished part, to stable storage and to its place. */
@@ -369,7 +383,7 @@ static int settle(struct inbox *inbox, const struct announced *announced)
         error = io_file_sync(inbox->file);
     if (error == 0)
         error = io_dir_rename(inbox->directory, part, announced->path);
-    return error == 0 ? sync_home(inbox, announced->path) : error;
+    return error == 0 ? name_changed(inbox, announced->path) : error;
 }
 
 static bool verify(struct inbox *inbox, const struct inbox_step *step,
@@ -429,6 +443,12 @@ bool inbox_do(struct inbox *inbox, struct inbox_step *step, struct inbox_failure
         return end(inbox, step, failure);
     }
     return false;
+}
+
+bool inbox_settle(struct inbox *inbox, struct inbox_failure *failure)
+{
+    int error = sync_names(inbox);
+    return error == 0 || io_failed(failure, SODIUMTCP_NO_ITEM, inbox->unsynced_home, error);
 }
 
 /* ---- Life ---- */

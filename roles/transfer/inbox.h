@@ -1,7 +1,7 @@
 /*
  * The receiver's side of the disk: steps of one connection, done in their order on the helper
  * pool, so that the loop never waits for a disk. Nothing of a connection is under its final name
- * before its END, and what is there by then is on stable storage before the step is done.
+ * before its END, and what is there by then is on stable storage before it is acknowledged.
  *
  * A file that is on its way is `.adit-part-` and a hash of its name, beside its place: there it is
  * found again after either side was killed.
@@ -64,7 +64,11 @@ struct inbox_failure {
     char text[INBOX_TEXT_MAX]; /* hostile names in it are escaped */
 };
 
-/* Does one step; false after the first failure. Blocks. */
+/*
+ * Does one step; false after the first failure. Blocks. The names of finished files are on stable
+ * storage after inbox_settle() alone: one call for many of them spares a sync for each.
+ */
 bool inbox_do(struct inbox *inbox, struct inbox_step *step, struct inbox_failure *failure);
+bool inbox_settle(struct inbox *inbox, struct inbox_failure *failure);
 
 #endif

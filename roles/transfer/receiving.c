@@ -238,15 +238,19 @@ static void step_done(struct receiving *receiving, struct inbox_step *step)
 
 /* ---- The helper pool ---- */
 
+/* Nothing of the batch counts before the names of its files are durable. */
 static void work(void *arg)
 {
     struct receiving *receiving = arg;
-    for (struct inbox_step *step = receiving->busy; step != NULL; step = step->next) {
-        if (!inbox_do(receiving->inbox, step, &receiving->failure)) {
-            receiving->undone = step;
-            return;
-        }
-    }
+    struct inbox_step *step = receiving->busy;
+    while (step != NULL && inbox_do(receiving->inbox, step, &receiving->failure))
+        step = step->next;
+    receiving->undone = step;
+    struct inbox_failure failure = {0};
+    if (inbox_settle(receiving->inbox, &failure))
+        return;
+    receiving->undone = receiving->busy;
+    receiving->failure = failure;
 }
 
 static void end_connection(struct receiving *receiving);

@@ -123,7 +123,7 @@ static bool same_sealed(struct replay *replay, const struct pdu *pdu,
                         const crypto_secretstream_xchacha20poly1305_state *before)
 {
     uint8_t *out = vectors_allocate(pdu->wire.len, 1);
-    struct sodiumtcp_session session = {.push = *before};
+    struct sodiumtcp_session session = {.context = replay->context, .push = *before};
     size_t len = sodiumtcp_pdu_seal(&session, pdu->type, pdu->body.at, pdu->body.len, out);
     bool right = same(replay, out, len, pdu, pdu->wire.len);
     replay->session->push = session.push;
