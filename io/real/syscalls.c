@@ -57,26 +57,12 @@ static const int always[] = {
 static const int to_connect[] = {SCMP_SYS(connect),  SCMP_SYS(bind),       SCMP_SYS(sendmmsg),
                                  SCMP_SYS(recvmmsg), SCMP_SYS(socketpair), END};
 
-static const int to_write[] = {SCMP_SYS(pwrite64),
-                               SCMP_SYS(pwritev),
-                               SCMP_SYS(ftruncate),
-                               SCMP_SYS(fallocate),
-                               SCMP_SYS(fsync),
-                               SCMP_SYS(fdatasync),
-                               SCMP_SYS(sync_file_range),
-                               SCMP_SYS(flock),
-                               SCMP_SYS(mkdir),
-                               SCMP_SYS(mkdirat),
-                               SCMP_SYS(rename),
-                               SCMP_SYS(renameat),
-                               SCMP_SYS(renameat2),
-                               SCMP_SYS(link),
-                               SCMP_SYS(linkat),
-                               SCMP_SYS(fchmod),
-                               SCMP_SYS(fchown),
-                               SCMP_SYS(utimensat),
-                               SCMP_SYS(umask),
-                               END};
+static const int to_write[] = {
+    SCMP_SYS(pwrite64),  SCMP_SYS(pwritev),   SCMP_SYS(ftruncate),       SCMP_SYS(fallocate),
+    SCMP_SYS(fsync),     SCMP_SYS(fdatasync), SCMP_SYS(sync_file_range), SCMP_SYS(flock),
+    SCMP_SYS(mkdir),     SCMP_SYS(mkdirat),   SCMP_SYS(rename),          SCMP_SYS(renameat),
+    SCMP_SYS(renameat2), SCMP_SYS(link),      SCMP_SYS(linkat),          SCMP_SYS(fchmod),
+    SCMP_SYS(fchown),    SCMP_SYS(utimensat), SCMP_SYS(umask),           END};
 
 static const int of_a_parent[] = {SCMP_SYS(wait4), SCMP_SYS(waitid), END};
 
