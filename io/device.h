@@ -109,8 +109,8 @@ struct io_listener *io_listen_past(struct io_device *device, const struct addr *
 /*
  * Runs the hook with these arguments, at most IO_DEVICE_HOOK_ARGUMENTS of them, IO_DEVICE_HOOK_TEXT
  * bytes in all, as the user who started the program, with an empty environment but for PATH. Its
- * output goes to the log, its end too. IO_E_FULL while one runs. The last one may be asked for just
- * before io_device_close(), which waits for it, 3 s at most.
+ * output goes to the log, its end too. While one runs the newest of the others waits; those between
+ * are not run. One may be asked for just before io_device_close(), which waits for it, 2 s at most.
  */
 enum { IO_DEVICE_HOOK_ARGUMENTS = 16, IO_DEVICE_HOOK_TEXT = 1024 };
 int io_device_hook(struct io_device *device, const char *const *arguments, size_t count);

@@ -25,6 +25,8 @@ enum { ASKS_MAX = 4 }; /* that can wait when the process ends that asks one at a
 struct helper {
     struct netsetup setup;
     struct hook hook;
+    struct privileged_hook next; /* the hook that was asked for last, while one runs */
+    bool has_next;
     bool reporting; /* `report` waits to be sent; meanwhile nothing is read from `work` */
     struct privileged_report report;
     bool ended;
@@ -85,7 +87,10 @@ static bool start_hook(struct helper *helper, const struct privileged_hook *hook
     if (len != sizeof(*hook) || hook->head.what != PRIVILEGED_HOOK)
         return false;
     int error = hook_start(&helper->hook, hook->text, hook->text_len, hook->count);
-    if (error != 0)
+    helper->has_next = error == IO_E_FULL;
+    if (helper->has_next)
+        helper->next = *hook;
+    else if (error != 0)
         report(helper, (struct privileged_report){.news = PRIVILEGED_NOT_STARTED, .value = error});
     return true;
 }
@@ -191,6 +196,8 @@ static void serve(struct helper *helper)
             send_report(helper);
         if (!helper->reporting && hook_step(&helper->hook, &helper->report))
             helper->reporting = true;
+        if (!helper->reporting && helper->has_next && helper->hook.pid == 0)
+            (void)start_hook(helper, &helper->next, sizeof(helper->next));
         if (!helper->reporting && !helper->ended && fds[1].revents != 0)
             read_work(helper);
     }
@@ -209,9 +216,12 @@ static void serve_last_hook(struct helper *helper)
     ssize_t len;
     do {
         len = recv(FD_WORK, &request, sizeof(request), MSG_DONTWAIT);
-        if (len == sizeof(request) && request.head.what == PRIVILEGED_HOOK)
-            (void)hook_start(&helper->hook, request.text, request.text_len, request.count);
+        if (len > 0)
+            (void)start_hook(helper, &request, (size_t)len);
     } while (len > 0 || (len < 0 && errno == EINTR));
+    hook_finish(&helper->hook, PRIVILEGED_HOOK_LAST_MS);
+    if (helper->has_next)
+        (void)start_hook(helper, &helper->next, sizeof(helper->next));
     hook_finish(&helper->hook, PRIVILEGED_HOOK_LAST_MS);
 }
 

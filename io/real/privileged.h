@@ -20,7 +20,7 @@ enum {
     PRIVILEGED_LINE_MAX = 480,      /* bytes of a line of a hook's output; a longer one is cut */
     PRIVILEGED_WAIT_S = 5,          /* for an answer of `ask` */
     PRIVILEGED_HOOK_S = 30,         /* a hook that runs longer is killed */
-    PRIVILEGED_HOOK_LAST_MS = 3000, /* the same, once the device is closed */
+    PRIVILEGED_HOOK_LAST_MS = 2000, /* the same, once the device is closed */
 };
 
 /* ---- work: requests ---- */

@@ -72,8 +72,6 @@ int requests_hook(struct requests *requests, const char *const *arguments, size_
     size_t len = 0;
     if (!requests->has_hook)
         return IO_E_NOT_FOUND;
-    if (requests->hook_runs)
-        return IO_E_FULL;
     if (count > IO_DEVICE_HOOK_ARGUMENTS)
         return IO_E_TOO_LARGE;
     struct privileged_hook *hook = &requests->hook;
@@ -86,9 +84,7 @@ int requests_hook(struct requests *requests, const char *const *arguments, size_
         len += part;
     }
     hook->text_len = (uint16_t)len;
-    int error = requests_add(requests, &hook->head);
-    requests->hook_runs = error == 0;
-    return error;
+    return requests_add(requests, &hook->head);
 }
 
 /* ---- Reports ---- */
@@ -122,7 +118,6 @@ static void log_hook(struct requests *requests, const struct privileged_report *
                   io_error_text(report->value));
         break;
     }
-    requests->hook_runs = false;
 }
 
 static void read_report(struct requests *requests, const struct privileged_report *report)

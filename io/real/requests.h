@@ -25,9 +25,8 @@ struct requests {
     size_t count;
     size_t room;
     bool has_hook;
-    bool hook_runs; /* or waits */
     bool ended;
-    struct privileged_hook hook;
+    struct privileged_hook hook; /* the newest: those that wait to be sent are all this one */
 };
 
 /*

@@ -49,8 +49,11 @@ struct sim_host {
     char foreign_link[IO_DEVICE_NAME_MAX];
     struct sim_event hook_end; /* of the hook that runs */
     uint64_t hooks;            /* that ran */
-    size_t hook_count;         /* arguments of the last one */
-    char hook_text[IO_DEVICE_HOOK_TEXT];
+    struct host_hook {
+        size_t count; /* arguments */
+        char text[IO_DEVICE_HOOK_TEXT];
+    } hook, next_hook; /* the last one that ran, and one that waits for its end */
+    bool hook_waits;
 };
 
 struct sim_host *host_find(struct sim_world *world, const struct adit_ip *ip);

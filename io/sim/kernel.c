@@ -144,8 +144,8 @@ uint64_t sim_host_hooks(const struct sim_host *host)
 
 const char *sim_host_hook_argument(const struct sim_host *host, size_t index)
 {
-    const char *at = host->hook_text;
-    if (index >= host->hook_count)
+    const char *at = host->hook.text;
+    if (index >= host->hook.count)
         return NULL;
     for (; index > 0; index--)
         at += strlen(at) + 1;

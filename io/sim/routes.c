@@ -178,10 +178,20 @@ void routes_free(struct sim_host *host)
 
 /* ---- The hook ---- */
 
+static void run_next_hook(struct sim_host *host)
+{
+    host->hook = host->next_hook;
+    host->hook_waits = false;
+    host->hooks++;
+    sim_event_in(&host->hook_end, sim_random_below(host->world, HOOK_MAX_US));
+}
+
 static void hook_ended(void *arg)
 {
     struct sim_host *host = arg;
     sim_trace(host->world, "hook ended", host->id, 0, 0);
+    if (host->hook_waits)
+        run_next_hook(host);
 }
 
 int io_device_hook(struct io_device *device, const char *const *arguments, size_t count)
@@ -196,14 +206,14 @@ int io_device_hook(struct io_device *device, const char *const *arguments, size_
         return IO_E_TOO_LARGE;
     if (!device->has_hook)
         return IO_E_NOT_FOUND;
-    if (host->hook_end.slot != 0)
-        return IO_E_FULL;
-    host->hook_count = count;
-    char *to = host->hook_text;
+    host->next_hook.count = count;
+    char *to = host->next_hook.text;
     for (size_t i = 0; i < count; i++)
         to = stpcpy(to, arguments[i]) + 1;
-    host->hooks++;
-    sim_event_init(&host->hook_end, host->world, hook_ended, host);
-    sim_event_in(&host->hook_end, sim_random_below(host->world, HOOK_MAX_US));
+    host->hook_waits = host->hook_end.slot != 0;
+    if (!host->hook_waits) {
+        sim_event_init(&host->hook_end, host->world, hook_ended, host);
+        run_next_hook(host);
+    }
     return 0;
 }

@@ -146,18 +146,20 @@ static void it_runs_as_who_started_the_program(void **state)
     assert_true(logged(expected));
 }
 
-static void one_runs_at_a_time(void **state)
+static void one_runs_at_a_time_and_then_the_newest(void **state)
 {
     (void)state;
-    open_with("cd ${0%/*}; mkfifo wait; echo runs; cat wait; echo done");
-    assert_int_equal(run(NULL, NULL), 0);
-    assert_int_equal(run(NULL, NULL), IO_E_FULL);
-    wait_for("runs");
-    assert_int_equal(run(NULL, NULL), IO_E_FULL);
+    open_with("cd ${0%/*}; mkfifo wait; echo runs $1; cat wait; rm wait; echo done $1");
+    assert_int_equal(run("first", NULL), 0);
+    wait_for("runs first");
+    assert_int_equal(run("second", NULL), 0);
+    assert_int_equal(run("third", NULL), 0);
     netns_shell("echo x >%s/wait", directory);
-    wait_for("ended with status 0");
-    assert_int_equal(run(NULL, NULL), 0);
+    wait_for("done first");
+    wait_for("runs third");
     netns_shell("echo x >%s/wait", directory);
+    wait_for("done third");
+    assert_false(logged("second"));
 }
 
 static void routes_are_not_held_up_by_it(void **state)
@@ -347,7 +349,7 @@ int main(void)
         CASE(its_arguments_output_and_status_are_seen),
         CASE(its_environment_is_a_path_alone),
         CASE(it_runs_as_who_started_the_program),
-        CASE(one_runs_at_a_time),
+        CASE(one_runs_at_a_time_and_then_the_newest),
         CASE(routes_are_not_held_up_by_it),
         CASE(what_it_leaves_in_the_background_is_not_waited_for),
         CASE(lines_are_cut_and_escaped),
