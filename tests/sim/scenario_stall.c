@@ -24,6 +24,8 @@ enum {
     OTHER_BYTES = 40 * 1000 * 1000,
     STALLED_BYTES = 6 * 1000 * 1000,
     COMPLETE_S = 120,
+    NAP_S = 30,                       /* later still, and the reader has not gone on */
+    BEHIND_MAX = 2 * SNITUN_PAUSE_AT, /* PAUSE, what was under way then, and buffers */
     ECHO_BYTES_PER_S = 10 * 1000 * 1000 / 8,
     SEGMENT = 1448,          /* a packet of 64 KB would hold up such lines for 52 ms and more */
     ECHO_BUFFER = 64 * 1024, /* what a sender that watches for congestion would have on its way */
@@ -118,6 +120,19 @@ static void check_kept(struct stall *stall, uint64_t before, uint64_t during)
             sim_fail(world, "another channel was dropped");
 }
 
+/* A source is told to stop, so that what waits for its reader stays small. */
+static void check_behind(struct stall *stall)
+{
+    const struct snitun_keys *keys = &stall->town.households[0].token.keys;
+    const struct transfer *transfer = stall->stalled;
+    uint64_t sent = stall->up ? transfer->up_sent : transfer->down_sent;
+    uint64_t behind = sent - got(stall, transfer);
+    sim_trace(stall->town.world, "behind", behind, 0, keys->protocol_version);
+    if (keys->protocol_version > 0 && behind > BEHIND_MAX)
+        sim_fail(stall->town.world, "version %u, %s: %" PRIu64 " bytes wait for who does not read",
+                 keys->protocol_version, stall->up ? "up" : "down", behind);
+}
+
 static void run_stall(struct sim_world *world)
 {
     struct stall stall = {.up = sim_chance(world, 5000)};
@@ -140,6 +155,8 @@ static void run_stall(struct sim_world *world)
     uint64_t before = measure(&stall);
     town_run_seconds(town, LATER_S);
     check_kept(&stall, before, measure(&stall));
+    town_run_seconds(town, NAP_S);
+    check_behind(&stall);
     (void)sim_run(world, sim_now_us(world) + (STALL_S + COMPLETE_S) * UINT64_C(1000000),
                   stalled_ended, &stall);
     if (household->token.keys.protocol_version > 0)
