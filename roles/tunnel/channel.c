@@ -76,33 +76,81 @@ static struct tunnel_channel *greediest(struct tunnel_hub *hub)
     return worst;
 }
 
+/* The tunnel whose own stream is furthest behind in this loop. */
+static struct tunnel *greediest_tunnel(struct tunnel_hub *hub)
+{
+    struct tunnel *worst = NULL;
+
+    for (struct list *t = hub->tunnels.next; t != &hub->tunnels; t = t->next) {
+        struct tunnel *tunnel = container_of(t, struct tunnel, in_hub);
+        if (!tunnel->over &&
+            (worst == NULL || io_queued(tunnel->stream) > io_queued(worst->stream)))
+            worst = tunnel;
+    }
+    return worst;
+}
+
+static void log_cut(const struct tunnel_hub *hub, const char *what, const struct adit_ip *whose,
+                    size_t behind)
+{
+    char address[IP_TEXT_MAX];
+
+    ip_format(whose, address);
+    log_event(hub->loop, LOG_WARN, "memory-budget",
+              "closed the %s of %s, whose reader is %zu bytes behind: "
+              "the memory budget of %zu bytes is used up",
+              what, address, behind, hub->memory_max);
+}
+
+static void cut_tunnel(struct tunnel_hub *hub, struct tunnel *tunnel)
+{
+    struct addr peer = io_stream_peer(tunnel->stream);
+
+    log_cut(hub, "multiplexer", &peer.ip, io_queued(tunnel->stream));
+    tunnel_cut(tunnel);
+}
+
+static void cut_channel(struct tunnel_hub *hub, struct tunnel_channel *channel)
+{
+    log_cut(hub, "channel", &channel->caller, channel->backlog);
+    hub->channels_closed_for_memory++;
+    channel_end(channel, true);
+}
+
+/* Ends the greediest of all that waits. False when nothing is left. */
+static bool relieve(struct tunnel_hub *hub)
+{
+    struct tunnel_channel *channel = greediest(hub);
+    struct tunnel *tunnel = greediest_tunnel(hub);
+    size_t of_channel = channel == NULL ? 0 : channel->backlog;
+    size_t of_tunnel = tunnel == NULL ? 0 : io_queued(tunnel->stream);
+    size_t most = of_channel > of_tunnel ? of_channel : of_tunnel;
+
+    if (io_drop_closed(hub->loop, most)) {
+        log_event(hub->loop, LOG_WARN, "memory-budget",
+                  "cut a closed connection whose reader is behind: "
+                  "the memory budget of %zu bytes is used up",
+                  hub->memory_max);
+        return true;
+    }
+    if (hub->relieve != NULL && hub->relieve(hub->relieve_arg, most))
+        return true;
+    if (most == 0)
+        return false;
+    if (of_tunnel > of_channel)
+        cut_tunnel(hub, tunnel);
+    else
+        cut_channel(hub, channel);
+    return true;
+}
+
 /* The memory budget beats every other promise. */
 void tunnel_hub_keep_budget(struct tunnel_hub *hub)
 {
-    while (io_buffered(hub->loop) + hub->pool.lent * POOL_BUFFER_LEN > hub->memory_max) {
-        struct tunnel_channel *worst = greediest(hub);
-        char caller[IP_TEXT_MAX];
-
-        if (io_drop_closed(hub->loop, worst == NULL ? 0 : worst->backlog)) {
-            log_event(hub->loop, LOG_WARN, "memory-budget",
-                      "cut a closed connection whose reader is behind: "
-                      "the memory budget of %zu bytes is used up",
-                      hub->memory_max);
-            continue;
-        }
-        if (hub->relieve != NULL &&
-            hub->relieve(hub->relieve_arg, worst == NULL ? 0 : worst->backlog))
-            continue;
-        if (worst == NULL || worst->backlog == 0)
+    while (io_buffered(hub->loop) + hub->pool.lent * POOL_BUFFER_LEN >
+           hub->memory_max + hub->doomed)
+        if (!relieve(hub))
             return;
-        ip_format(&worst->caller, caller);
-        log_event(hub->loop, LOG_WARN, "memory-budget",
-                  "closed the channel of %s, whose reader is %zu bytes behind: "
-                  "the memory budget of %zu bytes is used up",
-                  caller, worst->backlog, hub->memory_max);
-        hub->channels_closed_for_memory++;
-        channel_end(worst, true);
-    }
 }
 
 /* Tells the session how far the sink is behind. The channel may be gone after it. */

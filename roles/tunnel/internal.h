@@ -25,6 +25,7 @@ struct tunnel {
     int64_t before_ping; /* sent when the session last asked */
     uint32_t channel_idle_ms;
     size_t batch_max; /* bytes given to the stream at once */
+    size_t doomed;    /* bytes of its queue when it was cut */
     enum tunnel_end end;
     int error;
     bool over;    /* `end` and `error` are to be told */
@@ -51,6 +52,9 @@ struct tunnel_channel {
 
 /* Something is to be sent or told: runs the pump at the end of the round. */
 void tunnel_want_pump(struct tunnel *tunnel);
+
+/* Ends the tunnel for the memory of its queue. */
+void tunnel_cut(struct tunnel *tunnel);
 
 /* A channel for the session's one; NULL without memory. */
 struct tunnel_channel *channel_new(struct tunnel *tunnel, struct snitun_channel *snitun,

@@ -17,6 +17,7 @@ int tunnel_hub_init(struct tunnel_hub *hub, struct io_loop *loop, size_t memory_
 {
     hub->loop = loop;
     hub->memory_max = memory_max;
+    hub->doomed = 0;
     hub->channels_closed_for_memory = 0;
     hub->relieve = NULL;
     pool_init(&hub->pool);
@@ -51,6 +52,13 @@ static void end(struct tunnel *tunnel, enum tunnel_end how, int error)
     tunnel->end = how;
     tunnel->error = error;
     tunnel_want_pump(tunnel);
+}
+
+void tunnel_cut(struct tunnel *tunnel)
+{
+    tunnel->doomed = io_queued(tunnel->stream);
+    tunnel->hub->doomed += tunnel->doomed;
+    end(tunnel, TUNNEL_END_IO, IO_E_NO_MEMORY);
 }
 
 /* When the timer is due: for the session, the owner, or the channel idle for longest. */
@@ -295,6 +303,8 @@ static void send_frames(struct tunnel *tunnel)
             end(tunnel, TUNNEL_END_IO, error);
             return;
         }
+        if (io_queued(tunnel->stream) > 0)
+            tunnel_hub_keep_budget(tunnel->hub);
     }
 }
 
@@ -384,6 +394,7 @@ void tunnel_free(struct tunnel *tunnel)
         io_abort(tunnel->stream);
     else
         io_close(tunnel->stream);
+    tunnel->hub->doomed -= tunnel->doomed;
     snitun_session_free(tunnel->session);
     io_timer_stop(&tunnel->timer);
     io_task_cancel(&tunnel->pump);

@@ -22,6 +22,7 @@ struct tunnel_hub {
     struct pool pool; /* for what arrives before an endpoint is connected */
     struct list tunnels;
     size_t memory_max; /* bytes that may wait for sinks in this loop */
+    size_t doomed;     /* of them, in tunnels that were cut and go at the end of the round */
     uint64_t channels_closed_for_memory;
     /*
      * Ends whatever else of the loop has the longest queue, if that is longer than longer_than

@@ -374,6 +374,31 @@ def test_a_token_used_again_and_again_leaves_a_few_connections_behind(programs):
     site.check()
 
 
+def test_publishers_that_do_not_read_are_cut_for_the_memory_budget(programs):
+    """What waits for a publisher is no channel's, and counts all the same."""
+    site = Site(programs, "--workers", "1", "--memory", "256KiB")
+    muxes, devices = [], []
+    for number in range(40):
+        mux = site.peer(f"greedy-{number}.example")
+        muxes.append(mux)
+        mux.wire.sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        device, _ = site.open(mux, f"greedy-{number}.example")
+        device.sock.setblocking(False)
+        devices.append(device)
+
+    def pour():
+        for device in devices:
+            try:
+                device.sock.send(bytes(1 << 20))
+            except OSError:
+                pass
+        return site.process.matches("memory-budget: closed the multiplexer")
+    until(pour, "one is cut")
+    workers = programs.status(site.process)["workers"]
+    assert workers[0]["buffered"] <= 256 << 10
+    site.check()
+
+
 def test_peers_and_devices_have_ports_of_their_own(programs):
     site = Site(programs, "--peer-listen", "127.0.0.1:0")
     peers = site.server.addresses[1]
