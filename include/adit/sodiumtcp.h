@@ -42,7 +42,8 @@ enum {
     SODIUMTCP_BLOCKS_MAX = 16,              /* public mode: DATA without an answer */
     SODIUMTCP_BLOCK_MAX = 256 * 1024,       /* body of BLOCK and BLOCK_ZSTD */
     SODIUMTCP_ZSTD_HEAD = 4,                /* plain_len before a zstd frame */
-    SODIUMTCP_ZSTD_PLAIN_MAX = 1024 * 1024, /* what one zstd frame may give */
+    SODIUMTCP_ZSTD_PLAIN_MIN = 512,         /* what one zstd frame may give, at least … */
+    SODIUMTCP_ZSTD_PLAIN_MAX = 1024 * 1024, /* … and at most */
     SODIUMTCP_PADDING_MAX = 1024,           /* of a key exchange, of a PADDING */
     SODIUMTCP_PADDED_PDUS = 8,              /* followed by a PADDING, in each direction */
     SODIUMTCP_BEGIN_LEN = 32,               /* body of BEGIN before the name */

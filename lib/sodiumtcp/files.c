@@ -40,7 +40,8 @@ static int on_block(struct sodiumtcp_session *session, struct cursor *cursor, bo
     }
     event->len = cursor_left(cursor);
     event->data = cursor_take(cursor, event->len);
-    if (zstd && (plain_len > SODIUMTCP_ZSTD_PLAIN_MAX || event->len >= plain_len))
+    if (zstd && (plain_len < SODIUMTCP_ZSTD_PLAIN_MIN || plain_len > SODIUMTCP_ZSTD_PLAIN_MAX ||
+                 event->len >= plain_len))
         return SODIUMTCP_E_FIELD;
     if (plain_len > session->credit - session->moved)
         return SODIUMTCP_E_CREDIT;

@@ -84,8 +84,9 @@ long sodiumtcp_data_zstd(struct sodiumtcp_session *session, uint8_t *body, size_
 {
     if (session->error)
         return session->error;
-    if (plain_len > sodiumtcp_room_zstd(session) || body_len <= SODIUMTCP_ZSTD_HEAD ||
-        body_len > SODIUMTCP_BLOCK_MAX || body_len - SODIUMTCP_ZSTD_HEAD >= plain_len)
+    if (plain_len < SODIUMTCP_ZSTD_PLAIN_MIN || plain_len > sodiumtcp_room_zstd(session) ||
+        body_len <= SODIUMTCP_ZSTD_HEAD || body_len > SODIUMTCP_BLOCK_MAX ||
+        body_len - SODIUMTCP_ZSTD_HEAD >= plain_len)
         return SODIUMTCP_E_CALL;
     store_u32(body, plain_len);
     moved(session, plain_len);

@@ -1,5 +1,6 @@
 #include "roles/transfer/zstd.h"
 
+#include "adit/sodiumtcp.h"
 #include "base/cursor.h"
 
 #include <stdlib.h>
@@ -49,6 +50,8 @@ size_t zstd_pack(struct zstd_packer *packer, const uint8_t *plain, size_t len, u
                  size_t out_max)
 {
     size_t worth = len - len / 16;
+    if (len < SODIUMTCP_ZSTD_PLAIN_MIN)
+        return 0;
     if (packer->skip > 0) {
         packer->skip--;
         return 0;

@@ -19,7 +19,8 @@ void zstd_packer_free(struct zstd_packer *packer);
 
 /*
  * Packs plain into out, which has room for out_max bytes. Returns the length of the frame, or 0
- * where it would save less than a sixteenth, or is not tried: behind a piece that did not shrink
+ * where it would save less than a sixteenth, is shorter than the protocol allows, or is not tried:
+ * behind a piece that did not shrink
  * the next ones are left as they are, more of them each time, up to 64.
  */
 size_t zstd_pack(struct zstd_packer *packer, const uint8_t *plain, size_t len, uint8_t *out,

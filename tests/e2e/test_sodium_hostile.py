@@ -117,7 +117,7 @@ def packed(data):
 
 
 @pytest.mark.parametrize("bomb", [
-    struct.pack(">I", 1 << 20) + packed(bytes(200 << 20)), struct.pack(">I", 100) + packed(b"x" * 99),
+    struct.pack(">I", 1 << 20) + packed(bytes(200 << 20)), struct.pack(">I", 1000) + packed(b"x" * 999),
     struct.pack(">I", 1000) + packed(b"x" * 500) + packed(b"x" * 500),
     struct.pack(">I", 1000) + b"no frame at all"])
 def test_a_frame_that_is_not_what_was_said_of_it_ends_the_connection(site, outside, bomb):
@@ -148,7 +148,7 @@ def test_a_zip_bomb_counts_against_the_quota_before_it_is_unpacked(site):
 
 @pytest.mark.parametrize("frame", [
     struct.pack(">I", 0) + packed(b""), struct.pack(">I", (1 << 20) + 1) + b"x" * 100,
-    struct.pack(">I", 10) + packed(b"x" * 10)])
+    struct.pack(">I", 511) + packed(b"x" * 511), struct.pack(">I", 600) + bytes(600)])
 def test_a_length_that_no_frame_may_say_is_a_breach(site, outside, frame):
     client = Client(site).extend(options=1)
     client.send(BEGIN, begin(0, [b"f"], size=1 << 21))

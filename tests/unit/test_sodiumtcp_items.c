@@ -467,10 +467,11 @@ static void zstd_frame_is_shorter_than_what_it_gives(void **state)
         int error;
     } cases[] = {
         {0, 10, SODIUMTCP_E_FIELD},
-        {6, 10, SODIUMTCP_E_FIELD},
+        {SODIUMTCP_ZSTD_PLAIN_MIN - 1, 10, SODIUMTCP_E_FIELD},
+        {600, 604, SODIUMTCP_E_FIELD},
         {SODIUMTCP_ZSTD_PLAIN_MAX + 1, 10, SODIUMTCP_E_FIELD},
         {UINT32_MAX, 10, SODIUMTCP_E_FIELD},
-        {100, 4, SODIUMTCP_E_SIZE},
+        {1000, 4, SODIUMTCP_E_SIZE},
         {SODIUMTCP_ZSTD_PLAIN_MAX, SODIUMTCP_BLOCK_MAX + 1, SODIUMTCP_E_SIZE},
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
@@ -635,7 +636,7 @@ static void client_steps_have_their_order(void **state)
         {SODIUMTCP_PDU_START, 11, {0}, SODIUMTCP_E_SIZE},
         {SODIUMTCP_PDU_BLOCK, 7, {0}, SODIUMTCP_E_LENGTH},
         {SODIUMTCP_PDU_BLOCK, 0, {0}, SODIUMTCP_E_SIZE},
-        {SODIUMTCP_PDU_BLOCK_ZSTD, 6, {0, 0, 0, 7}, SODIUMTCP_E_LENGTH},
+        {SODIUMTCP_PDU_BLOCK_ZSTD, 6, {0, 0, 2, 0}, SODIUMTCP_E_LENGTH},
         {SODIUMTCP_PDU_END, 45, {0, 0, 0, 1, 2, 0, 0, 0, 0, 0, 0, 0, 4}, SODIUMTCP_E_ORDER},
         {SODIUMTCP_PDU_END, 45, {0, 0, 0, 0, 3, 0, 0, 0, 0, 0, 0, 0, 4}, SODIUMTCP_E_FIELD},
         {SODIUMTCP_PDU_END, 45, {0, 0, 0, 0, 2, 0, 0, 0, 0, 0, 0, 0, 5}, SODIUMTCP_E_LENGTH},

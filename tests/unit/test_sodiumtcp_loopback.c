@@ -141,7 +141,8 @@ static void send_data(struct run *run)
     if (len == 0)
         return;
     len = 1 + (size_t)below(run, len);
-    if (len > 2 && sodiumtcp_room_zstd(client->session) && below(run, 3) == 0) {
+    if (len >= SODIUMTCP_ZSTD_PLAIN_MIN && sodiumtcp_room_zstd(client->session) &&
+        below(run, 3) == 0) {
         send_zstd(run, len);
     } else {
         uint8_t *out = pair_out(client);

@@ -88,6 +88,13 @@ static void noise_is_not_packed_and_tried_more_and_more_rarely(void **state)
     assert_true(zstd_pack(packer, plain, PIECE, frame, sizeof frame) > 0);
 }
 
+static void what_is_too_short_for_a_frame_is_not_packed(void **state)
+{
+    (void)state;
+    assert_int_equal(zstd_pack(packer, plain, 511, frame, sizeof frame), 0);
+    assert_true(zstd_pack(packer, plain, 512, frame, sizeof frame) > 0);
+}
+
 static void a_frame_that_gives_more_or_fewer_bytes_is_refused(void **state)
 {
     (void)state;
@@ -177,6 +184,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(what_was_packed_is_unpacked, setup, teardown),
         cmocka_unit_test_setup_teardown(the_documented_frame_is_unpacked, setup, teardown),
         cmocka_unit_test_setup_teardown(noise_is_not_packed_and_tried_more_and_more_rarely, setup,
+                                        teardown),
+        cmocka_unit_test_setup_teardown(what_is_too_short_for_a_frame_is_not_packed, setup,
                                         teardown),
         cmocka_unit_test_setup_teardown(a_frame_that_gives_more_or_fewer_bytes_is_refused, setup,
                                         teardown),
