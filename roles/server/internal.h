@@ -141,6 +141,7 @@ struct server_worker {
     bool full;            /* … are as many as may be: accepting pauses */
     size_t early_bytes;
     struct list peers;
+    struct list walks;      /* over the peers */
     struct list superseded; /* of the peers those that lost a name, the oldest first */
     struct list routes;
     struct slots slots;
@@ -273,9 +274,26 @@ void peer_end_revoked(struct io_loop *loop, void *worker);
 void peer_drain_all(struct server_worker *worker);
 void peer_end_all(struct server_worker *worker);
 json_t *peer_status(struct server_peer *peer);
-struct server_peer *peer_first(struct server_worker *worker);
-struct server_peer *peer_next(struct server_worker *worker, struct server_peer *peer);
-void peer_add_payload(struct server_peer *peer, uint64_t *received, uint64_t *sent);
+
+/*
+ * A walk over the peers of a worker that takes many rounds: who goes meanwhile is left out, who
+ * comes is found at the end. A walk that was begun is to be walked until it answers NULL.
+ */
+struct peer_walk {
+    struct list in_worker;
+    struct server_peer *next;
+};
+void peer_walk_begin(struct server_worker *worker, struct peer_walk *walk);
+struct server_peer *peer_walk_on(struct server_worker *worker, struct peer_walk *walk);
+
+/* What the peers of a worker come to. */
+struct peer_sums {
+    size_t peers;
+    size_t channels;
+    uint64_t received;
+    uint64_t sent;
+};
+void peer_add_up(struct server_worker *worker, struct peer_sums *sums);
 
 /* ---- route.c: fixed routes ---- */
 

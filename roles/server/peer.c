@@ -47,6 +47,31 @@ static void free_names(struct server_peer *peer)
     free(peer->names);
 }
 
+static struct server_peer *at(const struct server_worker *worker, struct list *link)
+{
+    return link == &worker->peers ? NULL : container_of(link, struct server_peer, link);
+}
+
+/* The peer goes: nobody may come to it. */
+static void pass_by(struct server_worker *worker, struct server_peer *peer)
+{
+    for (struct list *w = worker->walks.next; w != &worker->walks; w = w->next) {
+        struct peer_walk *walk = container_of(w, struct peer_walk, in_worker);
+
+        if (walk->next == peer)
+            walk->next = at(worker, peer->link.next);
+    }
+}
+
+static void add_payload(struct server_peer *peer, uint64_t *received, uint64_t *sent)
+{
+    struct snitun_counters counters;
+
+    snitun_session_counters(tunnel_session(peer->tunnel), &counters);
+    *received += counters.payload_received;
+    *sent += counters.payload_sent;
+}
+
 static void forget(struct server_peer *peer)
 {
     struct server_worker *worker = peer->worker;
@@ -57,6 +82,7 @@ static void forget(struct server_peer *peer)
         slots_give_back(&worker->slots, peer->ref);
     }
     ticket_give_back(worker, &peer->ticket);
+    pass_by(worker, peer);
     list_remove(&peer->link);
     list_remove(&peer->in_superseded);
     atomic_fetch_sub(&worker->peer_count, 1);
@@ -74,7 +100,7 @@ static void end(struct server_peer *peer, const char *why)
     if (peer->state != PEER_CHALLENGED) {
         addr_format(&peer->source, from);
         log_event(worker->loop, LOG_INFO, "peer-gone", "%s from %s: %s", primary(peer), from, why);
-        peer_add_payload(peer, &worker->counters.payload_received, &worker->counters.payload_sent);
+        add_payload(peer, &worker->counters.payload_received, &worker->counters.payload_sent);
     }
     tunnel_free(peer->tunnel);
     forget(peer);
@@ -391,26 +417,32 @@ void peer_end_revoked(struct io_loop *loop, void *arg)
     }
 }
 
-struct server_peer *peer_first(struct server_worker *worker)
+void peer_walk_begin(struct server_worker *worker, struct peer_walk *walk)
 {
-    return list_empty(&worker->peers) ? NULL
-                                      : container_of(worker->peers.next, struct server_peer, link);
+    walk->next = at(worker, worker->peers.next);
+    list_append(&worker->walks, &walk->in_worker);
 }
 
-struct server_peer *peer_next(struct server_worker *worker, struct server_peer *peer)
+struct server_peer *peer_walk_on(struct server_worker *worker, struct peer_walk *walk)
 {
-    return peer->link.next == &worker->peers
-               ? NULL
-               : container_of(peer->link.next, struct server_peer, link);
+    struct server_peer *peer = walk->next;
+
+    if (peer == NULL)
+        list_remove(&walk->in_worker);
+    else
+        walk->next = at(worker, peer->link.next);
+    return peer;
 }
 
-void peer_add_payload(struct server_peer *peer, uint64_t *received, uint64_t *sent)
+void peer_add_up(struct server_worker *worker, struct peer_sums *sums)
 {
-    struct snitun_counters counters;
+    for (struct list *p = worker->peers.next; p != &worker->peers; p = p->next) {
+        struct server_peer *peer = container_of(p, struct server_peer, link);
 
-    snitun_session_counters(tunnel_session(peer->tunnel), &counters);
-    *received += counters.payload_received;
-    *sent += counters.payload_sent;
+        add_payload(peer, &sums->received, &sums->sent);
+        sums->channels += tunnel_channels(peer->tunnel);
+        sums->peers++;
+    }
 }
 
 static const char *state_name(enum peer_state state)

@@ -2,6 +2,9 @@
 
 #include <stdlib.h>
 
+/* Then others of the loop have their turn: some milliseconds. */
+enum { PEERS_PER_ROUND = 128 };
+
 /* A question on its way from worker to worker. */
 struct status_query {
     struct io_message message;
@@ -10,6 +13,8 @@ struct status_query {
     void *arg;
     json_t *status;
     unsigned next;
+    struct peer_walk walk;
+    bool walks; /* over the peers of the next one */
 };
 
 static json_t *counters_of(const struct server_worker *worker, uint64_t received, uint64_t sent)
@@ -44,29 +49,38 @@ static void add_up(json_t *sums, json_t *counters)
 
 static void add_worker(json_t *status, struct server_worker *worker)
 {
-    json_t *peers = json_object_get(status, "peers");
-    uint64_t received = 0;
-    uint64_t sent = 0;
-    size_t count = 0;
-    size_t channels = 0;
+    struct peer_sums sums = {0};
     json_t *counters;
 
-    for (struct server_peer *peer = peer_first(worker); peer != NULL;
-         peer = peer_next(worker, peer)) {
-        json_t *state = peer_status(peer);
-        peer_add_payload(peer, &received, &sent);
-        channels += (size_t)json_integer_value(json_object_get(state, "channels"));
-        json_object_set_new(state, "worker", json_integer(worker->index));
-        json_array_append_new(peers, state);
-        count++;
-    }
-    counters = counters_of(worker, received, sent);
+    peer_add_up(worker, &sums);
+    counters = counters_of(worker, sums.received, sums.sent);
     add_up(json_object_get(status, "counters"), counters);
     json_array_append_new(json_object_get(status, "workers"),
                           json_pack("{s:i, s:I, s:I, s:I, s:o}", "index", (int)worker->index,
-                                    "peers", (json_int_t)count, "channels", (json_int_t)channels,
-                                    "buffered", (json_int_t)io_buffered(worker->loop), "counters",
-                                    counters));
+                                    "peers", (json_int_t)sums.peers, "channels",
+                                    (json_int_t)sums.channels, "buffered",
+                                    (json_int_t)io_buffered(worker->loop), "counters", counters));
+}
+
+/* True when all peers of the worker have been told. */
+static bool add_peers(struct status_query *query, struct server_worker *worker)
+{
+    json_t *peers = json_object_get(query->status, "peers");
+
+    if (!query->walks)
+        peer_walk_begin(worker, &query->walk);
+    query->walks = true;
+    for (int i = 0; i < PEERS_PER_ROUND && query->walks; i++) {
+        struct server_peer *peer = peer_walk_on(worker, &query->walk);
+        json_t *state = peer == NULL ? NULL : peer_status(peer);
+
+        query->walks = peer != NULL;
+        if (state == NULL)
+            continue;
+        json_object_set_new(state, "worker", json_integer(worker->index));
+        json_array_append_new(peers, state);
+    }
+    return !query->walks;
 }
 
 static void answer(struct io_loop *loop, void *arg)
@@ -83,9 +97,13 @@ static void ask(struct io_loop *loop, void *arg)
 {
     struct status_query *query = arg;
     struct server *server = query->server;
+    struct server_worker *worker = &server->workers[query->next];
 
-    (void)loop;
-    add_worker(query->status, &server->workers[query->next]);
+    if (!add_peers(query, worker)) {
+        io_post_message(loop, &query->message);
+        return;
+    }
+    add_worker(query->status, worker);
     query->next++;
     if (query->next < server->worker_count) {
         io_post_message(server->workers[query->next].loop, &query->message);

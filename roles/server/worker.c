@@ -176,6 +176,7 @@ void worker_init(struct server_worker *worker, struct server *server, uint32_t i
     slots_init(&worker->slots, index);
     list_init(&worker->early);
     list_init(&worker->peers);
+    list_init(&worker->walks);
     list_init(&worker->superseded);
     list_init(&worker->routes);
     atomic_init(&worker->handovers, 0);

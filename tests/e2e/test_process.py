@@ -12,7 +12,7 @@ import time
 import pytest
 from cryptography.fernet import Fernet
 
-from harness import Wire, adit_path, client_hello, until, write_secret
+from harness import Wire, adit_path, client_hello, in_thread, until, write_secret
 from tunnel import NAME, Site, Tunnel
 from wire import CLOSE, connect_peer, credential
 
@@ -396,6 +396,24 @@ def test_publishers_that_do_not_read_are_cut_for_the_memory_budget(programs):
     until(pour, "one is cut")
     workers = programs.status(site.process)["workers"]
     assert workers[0]["buffered"] <= 256 << 10
+    site.check()
+
+
+def test_status_tells_of_hundreds_of_peers_while_some_go(programs):
+    """It is put together in pieces, between which peers come and go."""
+    site = Site(programs, "--workers", "1")
+    muxes = [site.peer(f"house-{n}.example", cipher="aes-cbc") for n in range(300)]
+    told = programs.status(site.process)
+    assert sorted(peer["hostname"] for peer in told["peers"]) == sorted(
+        [site.name] + [f"house-{n}.example" for n in range(300)])
+    assert told["workers"][0]["peers"] == 301
+    asking = [in_thread(programs.status, site.process) for _ in range(3)]
+    for mux in muxes:
+        mux.wire.reset()
+    for job in asking:
+        names = [peer["hostname"] for peer in job.finish()["peers"]]
+        assert len(names) == len(set(names)) and site.name in names
+    until(lambda: len(programs.status(site.process)["peers"]) == 1, "they are gone")
     site.check()
 
 
