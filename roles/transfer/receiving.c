@@ -8,81 +8,29 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { SMALL_CHUNK = 4096 };
-
 static const char welcome[] = "Welcome.";
 
-/* ---- Steps of the disk ---- */
+/* ---- Bytes ---- */
 
 static void run_steps(struct receiving *receiving);
 
+static void no_memory(struct receiving *receiving)
+{
+    carrier_fail(&receiving->carrier, io_error_text(IO_E_NO_MEMORY));
+}
+
 static void push(struct receiving *receiving, struct inbox_step *step)
 {
-    if (step == NULL) {
-        carrier_fail(&receiving->carrier, io_error_text(IO_E_NO_MEMORY));
-        return;
-    }
-    *receiving->waiting.end = step;
-    receiving->waiting.end = &step->next;
-    receiving->waiting.count++;
+    if (!steps_push(&receiving->waiting, step))
+        no_memory(receiving);
 }
 
-static void drop_steps(struct steps *steps)
-{
-    while (steps->first != NULL) {
-        struct inbox_step *step = steps->first;
-        steps->first = step->next;
-        inbox_step_free(step);
-    }
-    *steps = (struct steps){.end = &steps->first};
-}
-
-static struct inbox_step *last_step(struct receiving *receiving)
-{
-    return receiving->waiting.count == 0
-               ? NULL
-               : container_of(receiving->waiting.end, struct inbox_step, next);
-}
-
-/* ---- Chunks ---- */
-
-/* As large as what can come, so that many small items take little memory. */
-static struct inbox_step *new_chunk(struct receiving *receiving)
-{
-    struct inbox_step *step = inbox_step_new(INBOX_WRITE, 0, NULL);
-    if (step == NULL)
-        return NULL;
-    uint64_t left = receiving->item_left;
-    step->room = left < INBOX_CHUNK ? (size_t)left : INBOX_CHUNK;
-    if (step->room < SMALL_CHUNK)
-        step->room = SMALL_CHUNK;
-    if (step->room == INBOX_CHUNK && receiving->spares > 0)
-        step->bytes = receiving->spare[--receiving->spares];
-    else
-        step->bytes = malloc(step->room);
-    if (step->bytes != NULL)
-        return step;
-    inbox_step_free(step);
-    return NULL;
-}
-
-static void give_back(struct receiving *receiving, struct inbox_step *step)
-{
-    if (step->room == INBOX_CHUNK && receiving->spares < RECEIVING_SPARE_MAX) {
-        receiving->spare[receiving->spares++] = step->bytes;
-        step->bytes = NULL;
-    }
-    inbox_step_free(step);
-}
-
-/* The chunk that the next bytes of the open item go to; NULL = there is none open. */
+/* The chunk that the next bytes of the open item go to. */
 static struct inbox_step *chunk(struct receiving *receiving, size_t least)
 {
-    struct inbox_step *last = last_step(receiving);
-    if (last != NULL && last->type == INBOX_WRITE && last->room - last->len >= least)
-        return last;
-    struct inbox_step *step = new_chunk(receiving);
-    push(receiving, step);
+    struct inbox_step *step = steps_chunk(&receiving->waiting, receiving->item_left, least);
+    if (step == NULL)
+        no_memory(receiving);
     return step;
 }
 
@@ -106,7 +54,7 @@ static void stop(struct receiving *receiving, const struct inbox_failure *failur
     if (receiving->failed)
         return;
     receiving->failed = true;
-    drop_steps(&receiving->waiting);
+    steps_drop(&receiving->waiting);
     text_escape(receiving->user, strlen(receiving->user), name, sizeof(name));
     log_event(receive->loop, LOG_ERROR, "stopped", "\"%s\" cannot go on: %s", name, failure->text);
     if (receiving->extension && !failure->breach) {
@@ -117,24 +65,6 @@ static void stop(struct receiving *receiving, const struct inbox_failure *failur
         return;
     }
     carrier_fail(&receiving->carrier, "it could not be kept");
-}
-
-/* A chunk that is full: a frame as it came. */
-static void keep_packed(struct receiving *receiving, const struct sodiumtcp_event *event)
-{
-    struct inbox_step *step = inbox_step_new(INBOX_WRITE, 0, NULL);
-    if (step != NULL) {
-        step->bytes = malloc(event->len);
-        step->len = step->room = event->len;
-        step->plain_len = event->plain_len;
-    }
-    if (step != NULL && step->bytes == NULL) {
-        inbox_step_free(step);
-        step = NULL;
-    }
-    if (step != NULL)
-        memcpy(step->bytes, event->data, event->len);
-    push(receiving, step);
 }
 
 static void keep_plain(struct receiving *receiving, const struct sodiumtcp_event *event)
@@ -161,10 +91,10 @@ static void on_data(struct receiving *receiving, const struct sodiumtcp_event *e
     }
     if (len == 0)
         sodiumtcp_written(receiving->carrier.session, 0);
-    else if (receiving->packed)
-        keep_packed(receiving, event);
-    else
+    else if (!receiving->packed)
         keep_plain(receiving, event);
+    else if (!steps_push_packed(&receiving->waiting, event->data, event->len, len))
+        no_memory(receiving);
     if (receiving->item_left != UINT64_MAX)
         receiving->item_left -= len;
 }
@@ -211,12 +141,6 @@ static void begun(struct receiving *receiving, const struct inbox_step *step)
     }
 }
 
-/* Bytes that a step gives the file. */
-static size_t plain_len(const struct inbox_step *step)
-{
-    return step->plain_len > 0 ? step->plain_len : step->len;
-}
-
 static void step_done(struct receiving *receiving, struct inbox_step *step)
 {
     switch (step->type) {
@@ -226,8 +150,8 @@ static void step_done(struct receiving *receiving, struct inbox_step *step)
     case INBOX_START:
         break;
     case INBOX_WRITE:
-        sodiumtcp_written(receiving->carrier.session, plain_len(step));
-        receiving->receive->counter_bytes += plain_len(step);
+        sodiumtcp_written(receiving->carrier.session, steps_plain_len(step));
+        receiving->receive->counter_bytes += steps_plain_len(step);
         break;
     case INBOX_END:
         if (receiving->extension)
@@ -272,7 +196,7 @@ static void worked(struct io_loop *loop, void *arg)
         if (live && !receiving->failed)
             step_done(receiving, step);
         step = step->next;
-        give_back(receiving, done);
+        steps_free(&receiving->waiting, done);
     }
     if (failed)
         stop(receiving, &receiving->failure);
@@ -287,40 +211,17 @@ static void worked(struct io_loop *loop, void *arg)
     carrier_again(&receiving->carrier);
 }
 
-/* A batch of what waits, so that many small steps need few turns. */
 static void run_steps(struct receiving *receiving)
 {
-    struct steps *waiting = &receiving->waiting;
-    size_t bytes = 0;
-    size_t count = 0;
-    if (receiving->busy != NULL || waiting->first == NULL)
+    if (receiving->busy != NULL)
         return;
-    struct inbox_step *last = waiting->first;
-    for (struct inbox_step *step = waiting->first; step != NULL; step = step->next) {
-        /* The chunk that the next bytes go to stays. */
-        if (step->type == INBOX_WRITE && step->len == 0 && step->next == NULL)
-            break;
-        last = step;
-        bytes += plain_len(step);
-        if (++count >= INBOX_BATCH_STEPS || bytes >= INBOX_BATCH_BYTES)
-            break;
-    }
-    if (count == 0)
+    receiving->busy = steps_take(&receiving->waiting);
+    if (receiving->busy == NULL)
         return;
-    receiving->busy = waiting->first;
-    waiting->first = last->next;
-    waiting->count -= count;
-    if (waiting->first == NULL)
-        waiting->end = &waiting->first;
-    last->next = NULL;
     int error = io_submit(receiving->receive->loop, work, worked, receiving);
     if (error == 0)
         return;
-    last->next = waiting->first;
-    waiting->first = receiving->busy;
-    waiting->count += count;
-    if (last->next == NULL)
-        waiting->end = &last->next;
+    steps_put_back(&receiving->waiting, receiving->busy);
     receiving->busy = NULL;
     carrier_fail(&receiving->carrier, io_error_text(error));
 }
@@ -431,15 +332,8 @@ static void on_start(struct receiving *receiving, const struct sodiumtcp_event *
 
 static void on_end(struct receiving *receiving, const struct sodiumtcp_event *event)
 {
-    struct inbox_step *last = last_step(receiving);
     receiving->item_left = 0;
-    /* The last chunk of an item waits for no more. */
-    if (last != NULL && last->type == INBOX_WRITE && last->len > 0 && last->len < last->room) {
-        uint8_t *smaller = realloc(last->bytes, last->len);
-        if (smaller != NULL)
-            last->bytes = smaller;
-        last->room = last->len;
-    }
+    steps_trim(&receiving->waiting);
     struct inbox_step *step = inbox_step_new(INBOX_END, event->number, NULL);
     if (step != NULL) {
         step->status = event->status;
@@ -515,13 +409,11 @@ static void free_receiving(struct receiving *receiving)
     if (receiving->unauthenticated)
         receiving->receive->unauthenticated--;
     carrier_clear(&receiving->carrier);
-    drop_steps(&receiving->waiting);
+    steps_clear(&receiving->waiting);
     inbox_free(receiving->inbox);
     if (receiving->pipe != NULL)
         receiving->receive->pipe_taken = false;
     io_file_close(receiving->pipe);
-    for (size_t i = 0; i < receiving->spares; i++)
-        free(receiving->spare[i]);
     list_remove(&receiving->node);
     free(receiving);
 }
@@ -601,7 +493,7 @@ void receiving_start(struct receive *receive, struct io_stream *stream)
     }
     receiving->receive = receive;
     receiving->from = io_stream_peer(stream).ip;
-    receiving->waiting.end = &receiving->waiting.first;
+    steps_init(&receiving->waiting);
     if (!carrier_init(&receiving->carrier, receive->loop, stream, session, false, &carrier_handler,
                       receiving)) {
         free(receiving);

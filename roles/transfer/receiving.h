@@ -11,8 +11,7 @@
 #include "roles/transfer/gate.h"
 #include "roles/transfer/inbox.h"
 #include "roles/transfer/receive.h"
-
-enum { RECEIVING_SPARE_MAX = 4 }; /* chunks kept for the next bytes */
+#include "roles/transfer/steps.h"
 
 struct receive {
     struct io_loop *loop;
@@ -42,12 +41,6 @@ struct receive {
     void *arg;
 };
 
-struct steps {
-    struct inbox_step *first;
-    struct inbox_step **end;
-    size_t count;
-};
-
 struct receiving {
     struct list node;
     struct receive *receive;
@@ -70,8 +63,6 @@ struct receiving {
     uint64_t sizes[SODIUMTCP_ASKED_MAX]; /* of what was announced, by number */
     uint64_t item_left; /* bytes that the open item may still bring; sizes its chunks */
     bool packed;        /* the last block was: the next one is not lent a chunk */
-    uint8_t *spare[RECEIVING_SPARE_MAX];
-    size_t spares;
     /* Items, by number: what is to be acknowledged. */
     uint32_t acked;
     struct {

@@ -179,6 +179,11 @@ class Server(End):
     def raw(self, data):
         self.wire.send(data)
 
+    def ended(self):
+        """And ends its own side, which the sender lingers for."""
+        super().ended()
+        self.wire.close()
+
     def accept(self):
         """Waits for CLIENT_AUTH."""
         self.wire = Wire(self.listener.accept()[0])

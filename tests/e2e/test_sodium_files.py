@@ -70,12 +70,12 @@ def test_links_and_fifos_in_a_directory_are_left_out_and_said(site):
     assert "2 left out" in said.text("out")
 
 
-@pytest.mark.slow
-def test_ten_thousand_small_files(site):
+@pytest.mark.parametrize("count", [500, pytest.param(10_000, marks=pytest.mark.long)])
+def test_many_small_files(site, count):
     site.receive()
     top = site.home / "many"
     top.mkdir()
-    for number in range(10_000):
+    for number in range(count):
         (top / f"{number:05}").write_bytes(b"%d" % number * (number % 50))
     process = site.begin(top)
     process.popen.wait(3 * HANG_S)
@@ -242,8 +242,8 @@ def test_a_limit_holds_for_each_connection(site):
         site.send(random_file(site.home / f"f{number}", 1000))
     one, other = (random_file(site.home / name, 600) for name in ("one", "other"))
     assert "1000 bytes that are allowed" in site.send(one, other, code=1).text("err")
-    assert (site.into / "one").exists() and not (site.into / "other").exists()
-    assert site.programs.status(receiver)["connections"] == []
+    assert not (site.into / "other").exists()
+    until(lambda: not site.programs.status(receiver)["connections"], "nobody is connected")
 
 
 def test_users_have_directories_and_limits(site):

@@ -242,6 +242,7 @@ def test_sixty_four_may_wait_to_be_let_in(site):
     site.send(random_file(site.home / "fine", 10))
 
 
+@pytest.mark.long
 def test_sixteen_logins_wait_for_their_hash_and_no_more(site):
     """One is hashed at a time; from addresses of their own, so that none is held back."""
     clients = [Client(site, source=f"127.0.1.{number + 1}") for number in range(30)]
