@@ -27,16 +27,24 @@ static struct vpn_peer *choose(const struct vpn *vpn, const struct allowed_owner
     return best;
 }
 
+/* For the only link the device waits before a packet is read, so that what was read has room. */
+static bool is_full(struct vpn_link *link)
+{
+    const struct vpn_limits *limits = &link->vpn->config.limits;
+    uint64_t now = io_now_ms(link->vpn->loop);
+    size_t queued = io_queued(link->stream);
+    return link->vpn->only == link
+               ? vpn_pace_late(&link->pace, queued, limits->queue_ms, now)
+               : vpn_pace_full(&link->pace, queued, limits->queue_bytes, limits->queue_ms, now);
+}
+
 void vpn_packets_send(struct vpn_peer *peer, const struct packet *packet,
                       const struct offload *offload)
 {
-    struct vpn *vpn = peer->vpn;
     struct vpn_link *link = peer->link;
-    const struct vpn_limits *limits = &vpn->config.limits;
     if (link == NULL || !vpn_link_ready(link))
         peer->drops.no_tunnel++;
-    else if (vpn_pace_full(&link->pace, io_queued(link->stream), limits->queue_bytes,
-                           limits->queue_ms, io_now_ms(vpn->loop)))
+    else if (is_full(link))
         peer->drops.full++;
     else if (!vpn_wire_packet(link, packet, offload))
         peer->drops.malformed++;
