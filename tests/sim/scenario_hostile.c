@@ -193,4 +193,5 @@ const struct scenario scenario_hostile = {
     .one_in = 4,
     .run = run,
     .faults = faults,
+    .tallies = villain_deed_names,
 };

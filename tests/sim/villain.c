@@ -195,6 +195,9 @@ static void say_new(struct villain *villain)
     }
 }
 
+const char *const villain_deed_names[VILLAIN_DEEDS + 1] = {
+    "flipped", "repeated", "left-out", "reordered", "raved", "endless", NULL};
+
 static void say_nothing_more(struct villain *villain)
 {
     villain->deaf = below(villain, 2) > 0;
@@ -204,6 +207,7 @@ static void say_nothing_more(struct villain *villain)
 static void begin_endless(struct villain *villain)
 {
     uint8_t id[ID_LEN];
+    sim_tally(villain->world, VILLAIN_ENDLESS);
     draw_id(villain, id, below(villain, 2) > 0);
     frame(villain, below(villain, 3) > 0 ? DATA : PAUSE, id, UINT32_MAX, 0);
     villain->endless = 1 + below(villain, ENOUGH);
@@ -235,6 +239,7 @@ static void flip(struct villain *villain)
     uint8_t id[ID_LEN];
     draw_id(villain, id, true);
     size_t len = seal_header(villain, CLOSE, id, 0, unit);
+    sim_tally(villain->world, VILLAIN_FLIPPED);
     unit[below(villain, len)] ^= (uint8_t)(1 << below(villain, 8));
     put(villain, unit, len);
     garble(villain);
@@ -250,13 +255,16 @@ static void shuffle(struct villain *villain)
     (void)seal_header(villain, PAUSE, id, 0, units[1]);
     switch (below(villain, 3)) {
     case 0:
+        sim_tally(villain->world, VILLAIN_REPEATED);
         put(villain, units[0], len);
         put(villain, units[0], len);
         break;
     case 1:
+        sim_tally(villain->world, VILLAIN_LEFT_OUT);
         put(villain, units[1], len);
         break;
     default:
+        sim_tally(villain->world, VILLAIN_REORDERED);
         put(villain, units[1], len);
         put(villain, units[0], len);
     }
@@ -268,6 +276,7 @@ static void rave(struct villain *villain)
 {
     uint8_t bytes[4 * SNITUN_HEADER_MAX];
     size_t len = 1 + below(villain, sizeof bytes);
+    sim_tally(villain->world, VILLAIN_RAVED);
     outlet_random(villain->world, bytes, len);
     put(villain, bytes, len);
     if (len >= SNITUN_HEADER_MAX || villain->keys.cipher == SNITUN_AES_CBC)

@@ -12,6 +12,18 @@
 
 #include <adit/snitun_token.h>
 
+/* What is counted of them by sim_tally(). */
+enum villain_deed {
+    VILLAIN_FLIPPED,
+    VILLAIN_REPEATED,
+    VILLAIN_LEFT_OUT,
+    VILLAIN_REORDERED,
+    VILLAIN_RAVED, /* bytes of no meaning */
+    VILLAIN_ENDLESS,
+    VILLAIN_DEEDS,
+};
+extern const char *const villain_deed_names[VILLAIN_DEEDS + 1]; /* ends with NULL */
+
 /* What the villains of a world share. */
 struct villains {
     struct sim_world *world;
