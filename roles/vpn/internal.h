@@ -49,8 +49,9 @@ struct vpn_drops {
 
 struct vpn_link {
     struct vpn *vpn;
-    struct list node;      /* of vpn->links */
-    struct vpn_peer *peer; /* NULL = not known yet whose it is */
+    struct list node;       /* of vpn->links */
+    struct vpn_peer *peer;  /* NULL = not known yet whose it is */
+    struct vpn_peer *terms; /* whose options the session keeps, or NULL; it uses their passwords */
     struct io_stream *stream;
     struct quicktun_session *session;
     struct addr from; /* the other side's address */
@@ -185,6 +186,9 @@ void vpn_peer_free(struct vpn_peer *peer);
 
 /* NULL = no peer has this key. */
 struct vpn_peer *vpn_peer_find(const struct vpn *vpn, const uint8_t key[QUICKTUN_KEY_LEN]);
+
+/* Who is expected to be behind a new connection: the only peer, or else a stranger, or NULL. */
+struct vpn_peer *vpn_peer_expected(const struct vpn *vpn);
 
 /* What its sessions are to keep. */
 struct quicktun_options vpn_peer_options(const struct vpn_peer *peer);

@@ -69,6 +69,10 @@ static void recognise(struct vpn_link *link)
             struct quicktun_options options = vpn_peer_options(peer);
             if (quicktun_session_adjust(link->session, &options) != QUICKTUN_OK)
                 vpn_link_end(link, "its peer's options contradict each other");
+            /* Without a key of our own a password may have been asked for already: that one stays.
+             */
+            if (link->vpn->config.secret != NULL)
+                link->terms = peer;
             link->peer = peer;
         }
     }
@@ -282,21 +286,16 @@ static bool is_known(void *arg, const uint8_t key[QUICKTUN_KEY_LEN])
 /* Of a connection that was accepted: whoever it is must be known, unless strangers are. */
 static struct quicktun_options options_of(struct vpn_link *link)
 {
-    struct vpn *vpn = link->vpn;
     struct quicktun_options options = {
-        .mode = vpn->config.kind == IO_DEVICE_IP ? QUICKTUN_IP : QUICKTUN_ETHERNET,
+        .mode = link->vpn->config.kind == IO_DEVICE_IP ? QUICKTUN_IP : QUICKTUN_ETHERNET,
         .segmented = true,
     };
-    if (link->peer != NULL)
-        return vpn_peer_options(link->peer);
-    if (vpn->stranger != NULL)
-        options = vpn_peer_options(vpn->stranger);
-    options.known = is_known;
-    options.known_arg = link;
-    if (vpn->peer_count == 1 && vpn->stranger == NULL)
-        for (size_t i = 0; i < VPN_PEERS_MAX; i++)
-            if (vpn->peers[i] != NULL)
-                return vpn_peer_options(vpn->peers[i]);
+    if (link->terms != NULL)
+        options = vpn_peer_options(link->terms);
+    if (link->peer == NULL && (link->terms == NULL || !link->terms->config.keyed)) {
+        options.known = is_known;
+        options.known_arg = link;
+    }
     return options;
 }
 
@@ -311,6 +310,7 @@ struct vpn_link *vpn_link_new(struct vpn *vpn, struct io_stream *stream, struct 
     link->dialled = peer != NULL;
     link->from = io_stream_peer(stream);
     link->started_ms = io_now_ms(vpn->loop);
+    link->terms = peer == NULL ? vpn_peer_expected(vpn) : peer;
     struct quicktun_options options = options_of(link);
     link->session = quicktun_session_new(vpn->context, &options, link->started_ms);
     if (link->session == NULL)

@@ -15,6 +15,14 @@ struct vpn_peer *vpn_peer_find(const struct vpn *vpn, const uint8_t key[QUICKTUN
     return NULL;
 }
 
+struct vpn_peer *vpn_peer_expected(const struct vpn *vpn)
+{
+    for (size_t i = 0; vpn->peer_count == 1 && i < VPN_PEERS_MAX; i++)
+        if (vpn->peers[i] != NULL)
+            return vpn->peers[i];
+    return vpn->stranger;
+}
+
 struct quicktun_options vpn_peer_options(const struct vpn_peer *peer)
 {
     struct quicktun_options options = peer->config.options;
@@ -220,7 +228,7 @@ static void end_links(struct vpn_peer *peer, const char *why)
 {
     for (struct list *at = peer->vpn->links.next; at != &peer->vpn->links; at = at->next) {
         struct vpn_link *link = container_of(at, struct vpn_link, node);
-        if (link->peer == peer)
+        if (link->peer == peer || link->terms == peer)
             vpn_link_end(link, why);
     }
 }

@@ -1,0 +1,166 @@
+/* A reload of a VPN while something is under way: connections, routes, addresses, the end. */
+#include "vpn_ends.h"
+
+static struct ends ends;
+static struct io_stream *call; /* of the second host, which says nothing */
+static bool call_over;
+static char why[256];
+static int result;
+
+static int teardown(void **state)
+{
+    (void)state;
+    ends_close(&ends);
+    return 0;
+}
+
+static int two(void **state)
+{
+    (void)state;
+    call = NULL;
+    call_over = false;
+    ends_open(&ends, 2);
+    return 0;
+}
+
+static int three(void **state)
+{
+    (void)state;
+    ends_open(&ends, 3);
+    return 0;
+}
+
+static void reload(struct io_loop *loop, void *arg)
+{
+    (void)loop;
+    struct end *end = arg;
+    result = vpn_reload(end->vpn, &end->config, why, sizeof why);
+}
+
+/* ---- A connection that has not said yet whose it is ---- */
+
+static void ignore(void *arg)
+{
+    (void)arg;
+}
+
+static void read_call(void *arg)
+{
+    (void)arg;
+    uint8_t bytes[512];
+    ssize_t got;
+    while ((got = io_read(call, bytes, sizeof bytes)) > 0)
+        ;
+    call_over = call_over || got != IO_AGAIN;
+}
+
+static void fail_call(void *arg, int error)
+{
+    (void)arg;
+    (void)error;
+    call_over = true;
+}
+
+static const struct io_stream_handler call_handler = {
+    .connected = ignore, .readable = read_call, .sent = ignore, .failed = fail_call};
+
+static void open_call(struct io_loop *loop, void *arg)
+{
+    struct addr to = {.ip = {.family = 4, .bytes = {192, 0, 2, 1}}, .port = END_PORT};
+    int error;
+    (void)arg;
+    call = io_connect(loop, &to, &call_handler, NULL, &error);
+    assert_non_null(call);
+}
+
+static void close_call(struct io_loop *loop, void *arg)
+{
+    (void)loop;
+    (void)arg;
+    io_abort(call);
+}
+
+static void call_and_reload(struct vpn_peer_config *peer)
+{
+    ends_on(&ends, 1, open_call, NULL);
+    ends_run_ms(&ends, 500);
+    assert_int_equal(ends_number(&ends, 0, "counters.early"), 1);
+    peer->ask_password = "another";
+    ends_on(&ends, 0, reload, &ends.all[0]);
+    assert_int_equal(result, 0);
+    ends_run_ms(&ends, 500);
+    assert_true(call_over);
+    assert_int_equal(ends_number(&ends, 0, "counters.early"), 0);
+    ends_on(&ends, 1, close_call, NULL);
+}
+
+/* It would ask for a password that is no more. */
+static void who_was_met_by_the_terms_of_the_only_peer_is_closed_with_these(void **state)
+{
+    (void)state;
+    ends.all[0].peers[0].ask_password = "one";
+    assert_true(ends_start(&ends, 0));
+    call_and_reload(&ends.all[0].peers[0]);
+}
+
+static void be_stranger(struct vpn_peer_config *peer)
+{
+    peer->keyed = false;
+    peer->options.weak_unproven_peer = true;
+    peer->ask_password = "sesame";
+}
+
+static void who_was_met_by_the_terms_for_strangers_is_closed_with_these(void **state)
+{
+    (void)state;
+    be_stranger(&ends.all[0].peers[0]);
+    assert_true(ends_start(&ends, 0));
+    call_and_reload(&ends.all[0].peers[0]);
+}
+
+/* The reload comes between accepting it and its first packet. */
+static void who_is_on_the_way_in_gets_the_new_terms(void **state)
+{
+    (void)state;
+    struct end *end = &ends.all[0];
+    be_stranger(&end->peers[0]);
+    ends.all[1].config.secret = NULL;
+    ends.all[1].peers[0].password = "another";
+    ends_start_all(&ends);
+    for (int i = 0; i < 10000 && ends_number(&ends, 0, "counters.early") == 0; i++)
+        ends_run_ms(&ends, 1);
+    assert_int_equal(ends_number(&ends, 0, "counters.early"), 1);
+    end->peers[0].ask_password = "another";
+    ends_on(&ends, 0, reload, end);
+    assert_int_equal(result, 0);
+    assert_true(ends_connected(&ends, 0, 1));
+}
+
+static void other_terms_for_strangers_end_no_connection_of_a_known_peer(void **state)
+{
+    (void)state;
+    be_stranger(&ends.all[0].peers[1]);
+    assert_true(ends_start(&ends, 0));
+    assert_true(ends_start(&ends, 1));
+    assert_true(ends_connected(&ends, 0, 1));
+    ends.all[0].peers[1].ask_password = "another";
+    ends_on(&ends, 0, reload, &ends.all[0]);
+    assert_int_equal(result, 0);
+    ends_run_ms(&ends, 1000);
+    assert_true(ends_connected(&ends, 0, 1));
+    assert_int_equal(ends_number(&ends, 0, "peers.0.connections"), 1);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(
+            who_was_met_by_the_terms_of_the_only_peer_is_closed_with_these, two, teardown),
+        cmocka_unit_test_setup_teardown(who_was_met_by_the_terms_for_strangers_is_closed_with_these,
+                                        two, teardown),
+        cmocka_unit_test_setup_teardown(who_is_on_the_way_in_gets_the_new_terms, two, teardown),
+        cmocka_unit_test_setup_teardown(other_terms_for_strangers_end_no_connection_of_a_known_peer,
+                                        three, teardown),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
