@@ -111,10 +111,30 @@ static bool is_usable(const struct adit_ip *ip)
            memcmp(at, mapped, sizeof mapped) != 0 && !is_zero(at, 15);
 }
 
+static bool same_address(const struct io_device_address *a, const struct io_device_address *b)
+{
+    return a->prefix_len == b->prefix_len && ip_equal(&a->ip, &b->ip);
+}
+
+/* Also by the configuration, or by another peer. */
+static bool is_said_elsewhere(const struct vpn_peer *peer, size_t at)
+{
+    const struct vpn *vpn = peer->vpn;
+    const struct io_device_address *address = &peer->granted.addresses[at];
+    for (size_t i = 0; i < vpn->config.address_count; i++)
+        if (same_address(&vpn->config.addresses[i], address))
+            return true;
+    for (size_t i = 0; i < VPN_PEERS_MAX; i++)
+        if (vpn->peers[i] != NULL && vpn->peers[i] != peer &&
+            same_address(&vpn->peers[i]->granted.addresses[at], address))
+            return true;
+    return false;
+}
+
 static void drop_address(struct vpn_peer *peer, size_t at)
 {
     struct io_device_address *address = &peer->granted.addresses[at];
-    if (address->ip.family != 0)
+    if (address->ip.family != 0 && !is_said_elsewhere(peer, at))
         (void)io_device_address(peer->vpn->device, address, false);
     *address = (struct io_device_address){0};
 }
@@ -134,7 +154,7 @@ static void take_address(struct vpn_peer *peer, size_t at, const uint8_t *bytes,
                   peer->config.name, text);
         return;
     }
-    if (now->prefix_len == next.prefix_len && ip_equal(&now->ip, &next.ip))
+    if (same_address(now, &next))
         return;
     drop_address(peer, at);
     int error = io_device_address(vpn->device, &next, true);

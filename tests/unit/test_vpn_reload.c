@@ -151,6 +151,48 @@ static void other_terms_for_strangers_end_no_connection_of_a_known_peer(void **s
     assert_int_equal(ends_number(&ends, 0, "peers.0.connections"), 1);
 }
 
+/* ---- Routes and addresses ---- */
+
+/* The other end says what the configuration says already, and then it is no longer believed. */
+static void an_address_of_the_configuration_outlives_the_peer_that_says_it_too(void **state)
+{
+    (void)state;
+    struct end *end = &ends.all[1];
+    struct cidr own = {.ip = end->address.ip, .prefix_len = end->address.prefix_len};
+    ends.all[0].peers[0].network.addresses[0] = end->address;
+    end->peers[0].accept_network = true;
+    ends_start_all(&ends);
+    assert_true(ends_connected(&ends, 1, 0));
+    ends_run_ms(&ends, 100);
+    end->peers[0].accept_network = false;
+    ends_on(&ends, 1, reload, end);
+    ends_run_ms(&ends, 100);
+    assert_true(sim_device_has_address(ends_device(&ends, 1), &own));
+}
+
+static void an_address_of_two_peers_outlives_one_of_them(void **state)
+{
+    (void)state;
+    struct cidr said = {.ip = {.family = 4, .bytes = {10, 8, 0, 7}}, .prefix_len = 20};
+    for (size_t i = 1; i < 3; i++) {
+        ends.all[i].peers[0].network.addresses[0] =
+            (struct io_device_address){.ip = said.ip, .prefix_len = said.prefix_len};
+        ends.all[0].peers[i - 1].accept_network = true;
+    }
+    ends_start_all(&ends);
+    assert_true(ends_connected(&ends, 0, 1));
+    assert_true(ends_connected(&ends, 0, 2));
+    ends_run_ms(&ends, 100);
+    ends.all[0].config.peer_count = 1;
+    ends_on(&ends, 0, reload, &ends.all[0]);
+    ends_run_ms(&ends, 100);
+    assert_true(sim_device_has_address(ends_device(&ends, 0), &said));
+    ends.all[0].config.peer_count = 0;
+    ends_on(&ends, 0, reload, &ends.all[0]);
+    ends_run_ms(&ends, 100);
+    assert_false(sim_device_has_address(ends_device(&ends, 0), &said));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -161,6 +203,10 @@ int main(void)
         cmocka_unit_test_setup_teardown(who_is_on_the_way_in_gets_the_new_terms, two, teardown),
         cmocka_unit_test_setup_teardown(other_terms_for_strangers_end_no_connection_of_a_known_peer,
                                         three, teardown),
+        cmocka_unit_test_setup_teardown(
+            an_address_of_the_configuration_outlives_the_peer_that_says_it_too, two, teardown),
+        cmocka_unit_test_setup_teardown(an_address_of_two_peers_outlives_one_of_them, three,
+                                        teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
