@@ -281,6 +281,10 @@ void vpn_switch_frame(struct vpn *vpn, struct vpn_peer *from, const struct packe
 bool vpn_routes_add(struct vpn_peer *peer);
 void vpn_routes_remove(struct vpn_peer *peer);
 
+/* While peers change: what a configuration's peers are to have keeps its routes in the kernel, so
+ * that no packet goes elsewhere between a peer that is stopped and one that is started. */
+void vpn_routes_hold(struct vpn *vpn, const struct vpn_config *config, bool hold);
+
 /* The peer's tunnel is up or down: the mesh. */
 void vpn_routes_up(struct vpn_peer *peer);
 void vpn_routes_down(struct vpn_peer *peer);

@@ -5,6 +5,7 @@
  */
 #include "roles/vpn/internal.h"
 
+#include <limits.h>
 #include <string.h>
 
 /* ---- The kernel's routes ---- */
@@ -74,6 +75,21 @@ void vpn_routes_remove(struct vpn_peer *peer)
 {
     for (size_t i = 0; peer->vpn->allowed != NULL && i < peer->config.allowed_count; i++)
         disown(peer->vpn, &peer->config.allowed[i], peer->number);
+}
+
+void vpn_routes_hold(struct vpn *vpn, const struct vpn_config *config, bool hold)
+{
+    enum {
+        NOBODY = VPN_PEERS_MAX
+    }; /* an owner that no packet meets: it is gone before one comes */
+    for (size_t i = 0; vpn->allowed != NULL && i < config->peer_count; i++) {
+        const struct vpn_peer_config *peer = &config->peers[i];
+        for (size_t j = 0; j < peer->allowed_count; j++)
+            if (hold)
+                (void)own(vpn, &peer->allowed[j], NOBODY, UINT_MAX);
+            else
+                disown(vpn, &peer->allowed[j], NOBODY);
+    }
 }
 
 /* ---- The mesh ---- */

@@ -332,8 +332,11 @@ int vpn_reload(struct vpn *vpn, const struct vpn_config *config, char *why, size
         snprintf(why, why_len, "out of memory");
         return -1;
     }
+    vpn_routes_hold(vpn, config, true);
     stop_peers(vpn, config);
-    if (!start_peers(vpn, &fresh))
+    bool started = start_peers(vpn, &fresh);
+    vpn_routes_hold(vpn, config, false);
+    if (!started)
         log_event(vpn->loop, LOG_ERROR, "reload", "out of memory: some peers are missing");
     return 0;
 }

@@ -153,6 +153,31 @@ static void other_terms_for_strangers_end_no_connection_of_a_known_peer(void **s
 
 /* ---- Routes and addresses ---- */
 
+static bool is_open(void *arg)
+{
+    return !sim_device_everything(arg, 4);
+}
+
+static void a_full_tunnel_stays_closed_while_its_peer_changes(void **state)
+{
+    (void)state;
+    struct end *end = &ends.all[1];
+    end->config.block_leaks = true;
+    end->allowed[0][0] = (struct cidr){.ip = {.family = 4}};
+    ends_start_all(&ends);
+    assert_true(ends_connected(&ends, 1, 0));
+    struct io_device *device = ends_device(&ends, 1);
+    end->peers[0].options.pad_to = 64;
+    ends_on(&ends, 1, reload, end);
+    assert_int_equal(result, 0);
+    assert_false(sim_run(ends.world, sim_now_us(ends.world) + 5 * END_SECOND_US, is_open, device));
+    assert_true(ends_connected(&ends, 1, 0));
+    end->config.peer_count = 0;
+    ends_on(&ends, 1, reload, end);
+    ends_run_ms(&ends, 100);
+    assert_false(sim_device_everything(device, 4));
+}
+
 /* The other end says what the configuration says already, and then it is no longer believed. */
 static void an_address_of_the_configuration_outlives_the_peer_that_says_it_too(void **state)
 {
@@ -203,6 +228,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(who_is_on_the_way_in_gets_the_new_terms, two, teardown),
         cmocka_unit_test_setup_teardown(other_terms_for_strangers_end_no_connection_of_a_known_peer,
                                         three, teardown),
+        cmocka_unit_test_setup_teardown(a_full_tunnel_stays_closed_while_its_peer_changes, two,
+                                        teardown),
         cmocka_unit_test_setup_teardown(
             an_address_of_the_configuration_outlives_the_peer_that_says_it_too, two, teardown),
         cmocka_unit_test_setup_teardown(an_address_of_two_peers_outlives_one_of_them, three,
