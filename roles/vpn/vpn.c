@@ -314,6 +314,10 @@ int vpn_reload(struct vpn *vpn, const struct vpn_config *config, char *why, size
     const char *fixed = vpn_config_fixed(vpn, config);
     struct list fresh;
     list_init(&fresh);
+    if (vpn->stopping) {
+        snprintf(why, why_len, "it is stopping");
+        return -1;
+    }
     if (fixed == NULL && is_full_tunnel(config) && !vpn->past)
         fixed = "a full tunnel where there was none";
     if (fixed != NULL) {

@@ -37,6 +37,13 @@ static void reload(struct io_loop *loop, void *arg)
     result = vpn_reload(end->vpn, &end->config, why, sizeof why);
 }
 
+static void stop_and_reload(struct io_loop *loop, void *arg)
+{
+    struct end *end = arg;
+    vpn_stop(end->vpn);
+    reload(loop, arg);
+}
+
 /* ---- A connection that has not said yet whose it is ---- */
 
 static void ignore(void *arg)
@@ -218,6 +225,21 @@ static void an_address_of_two_peers_outlives_one_of_them(void **state)
     assert_false(sim_device_has_address(ends_device(&ends, 0), &said));
 }
 
+/* ---- The end ---- */
+
+static void what_has_ended_takes_no_reload(void **state)
+{
+    (void)state;
+    ends.all[0].config.peer_count = 1;
+    ends_start_all(&ends);
+    ends.all[0].config.peer_count = 2;
+    ends_on(&ends, 0, stop_and_reload, &ends.all[0]);
+    assert_int_equal(result, -1);
+    assert_string_equal(why, "it is stopping");
+    ends_run_ms(&ends, 100);
+    assert_true(ends.all[0].stopped);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -234,6 +256,7 @@ int main(void)
             an_address_of_the_configuration_outlives_the_peer_that_says_it_too, two, teardown),
         cmocka_unit_test_setup_teardown(an_address_of_two_peers_outlives_one_of_them, three,
                                         teardown),
+        cmocka_unit_test_setup_teardown(what_has_ended_takes_no_reload, three, teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
