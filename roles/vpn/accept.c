@@ -20,18 +20,40 @@ static void refuse(struct vpn *vpn, const struct addr *from, const char *why)
     log_event(vpn->loop, LOG_INFO, "refused", "%s: %s", text, why);
 }
 
+/* The unproven connection that is missed least: who has named a peer by its key comes last. */
+static struct vpn_link *oldest(const struct vpn *vpn)
+{
+    struct vpn_link *best = NULL;
+    for (struct list *at = vpn->links.next; at != &vpn->links; at = at->next) {
+        struct vpn_link *link = container_of(at, struct vpn_link, node);
+        if (link->charged && link->peer == NULL)
+            return link;
+        if (link->charged && best == NULL)
+            best = link;
+    }
+    return best;
+}
+
+/* Else whoever holds all places, from many addresses, would keep peers out. */
+static void make_room(struct vpn *vpn)
+{
+    struct vpn_link *link = vpn->early < vpn->config.limits.early_max ? NULL : oldest(vpn);
+    if (link == NULL)
+        return;
+    vpn_link_end(link, "a newer connection has taken its place");
+    vpn_accept_give_back(link);
+}
+
 static void on_accepted(void *arg, struct io_stream *stream)
 {
     struct vpn *vpn = arg;
     const struct vpn_limits *limits = &vpn->config.limits;
     struct addr from = io_stream_peer(stream);
-    if (vpn->early >= limits->early_max) {
-        refuse(vpn, &from, "as many connections are unproven as there may be");
-        io_abort(stream);
-    } else if (!quota_take(vpn->quota, &from.ip, limits->early_per_address)) {
+    if (!quota_take(vpn->quota, &from.ip, limits->early_per_address)) {
         refuse(vpn, &from, "its address holds as many unproven connections as it may");
         io_abort(stream);
     } else {
+        make_room(vpn);
         vpn->early++;
         struct vpn_link *link = vpn_link_new(vpn, stream, NULL);
         if (link != NULL) {

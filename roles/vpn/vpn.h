@@ -46,7 +46,7 @@ struct vpn_peer_config {
 
 struct vpn_limits {
     uint32_t early_per_address; /* unproven connections of an IPv4 address or IPv6 /64 */
-    uint32_t early_max;         /* unproven connections in all */
+    uint32_t early_max;         /* unproven connections in all; one more replaces the oldest */
     uint32_t early_ms;          /* until a connection is proven */
     size_t queue_bytes;         /* that wait for one peer; then its packets are dropped … */
     uint32_t queue_ms;          /* … as when the oldest has waited so long */

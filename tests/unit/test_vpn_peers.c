@@ -182,6 +182,22 @@ static void all_together_hold_so_many(void **state)
     assert_int_equal(ends_number(&ends, 0, "counters.early"), 0);
 }
 
+static void who_holds_all_places_keeps_no_peer_out(void **state)
+{
+    (void)state;
+    ends.all[0].config.limits.early_per_address = 100;
+    ends.all[0].config.limits.early_max = 30;
+    assert_true(ends_start(&ends, 0));
+    call_many(30, NULL, 0);
+    assert_int_equal(ends_number(&ends, 0, "counters.early"), 30);
+    assert_true(ends_start(&ends, 2));
+    ends_run_ms(&ends, 1000);
+    assert_true(ends_text_is(&ends, 0, "peers.1.state", "connected"));
+    assert_int_equal(calls_over(30), 1);
+    assert_true(calls[0].over);
+    assert_int_equal(ends_number(&ends, 0, "counters.early"), 29);
+}
+
 static void who_floods_holds_no_peer_up(void **state)
 {
     (void)state;
@@ -599,6 +615,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(an_address_holds_so_many_unproven_connections, two,
                                         hang_up),
         cmocka_unit_test_setup_teardown(all_together_hold_so_many, two, hang_up),
+        cmocka_unit_test_setup_teardown(who_holds_all_places_keeps_no_peer_out, three, hang_up),
         cmocka_unit_test_setup_teardown(who_floods_holds_no_peer_up, three, hang_up),
         cmocka_unit_test_setup_teardown(an_unproven_connection_replaces_nothing, three, teardown),
         cmocka_unit_test_setup_teardown(a_peer_that_restarts_without_a_word_is_back_at_once, two,
