@@ -87,7 +87,8 @@ static struct log_class *find_class(struct io_core *core, const char *name)
 }
 
 /* Counts one more event of the class; false when it is to be suppressed. */
-static bool admit(struct io_core *core, struct log_class *class, enum log_level level)
+static bool admit(struct io_core *core, struct log_class *class, enum log_level level,
+                  unsigned lines_max)
 {
     if (core->now_ms >= class->since_ms + SECOND_MS) {
         if (class->suppressed > 0)
@@ -96,7 +97,7 @@ static bool admit(struct io_core *core, struct log_class *class, enum log_level 
         class->lines = 0;
     }
     class->level = level;
-    if (class->lines < LOG_PER_CLASS_PER_S) {
+    if (class->lines < lines_max) {
         class->lines++;
         return true;
     }
@@ -129,7 +130,20 @@ void log_event(struct io_loop *loop, enum log_level level, const char *event_cla
                const char *format, ...)
 {
     struct io_core *core = io_core_of(loop);
-    if (level > core->log.max_level || !admit(core, find_class(core, event_class), level))
+    if (level > core->log.max_level ||
+        !admit(core, find_class(core, event_class), level, LOG_PER_CLASS_PER_S))
+        return;
+    va_list args;
+    va_start(args, format);
+    write_event(core, level, event_class, format, args);
+    va_end(args);
+}
+
+void log_overload(struct io_loop *loop, enum log_level level, const char *event_class,
+                  const char *format, ...)
+{
+    struct io_core *core = io_core_of(loop);
+    if (level > core->log.max_level || !admit(core, find_class(core, event_class), level, 1))
         return;
     va_list args;
     va_start(args, format);

@@ -2,8 +2,8 @@
  * Lines for people and for machines that read lines: one event a line,
  * `2026-11-21T13:30:00.123Z level class: text key=value…`. Hostile strings are escaped by the
  * caller with text_escape() before they get here; a control character that does get here is
- * replaced. A class of event logs LOG_PER_CLASS_PER_S lines a second at most, then one line
- * `suppressed=N` when the second is over or the class logs again.
+ * replaced. A class of event logs LOG_PER_CLASS_PER_S lines a second at most, one of overload a
+ * single one, then one line `suppressed=N` when the second is over or the class logs again.
  */
 #ifndef IO_LOG_H
 #define IO_LOG_H
@@ -24,5 +24,9 @@ typedef void log_sink_fn(void *arg, enum log_level level, const char *line, size
  */
 void log_event(struct io_loop *loop, enum log_level level, const char *event_class,
                const char *format, ...) __attribute__((format(printf, 4, 5)));
+
+/* The same for what happens because there is too much to do: it must not be more to do itself. */
+void log_overload(struct io_loop *loop, enum log_level level, const char *event_class,
+                  const char *format, ...) __attribute__((format(printf, 4, 5)));
 
 #endif

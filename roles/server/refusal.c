@@ -31,6 +31,21 @@ const char *server_refusal_name(enum refusal refusal)
     return names[refusal];
 }
 
+/* Whoever is refused has done nothing wrong: there are too many of them. */
+static bool is_overload(enum refusal refusal)
+{
+    switch (refusal) {
+    case REFUSED_CALLER_QUOTA:
+    case REFUSED_ADDRESS_QUOTA:
+    case REFUSED_EARLY_BYTES:
+    case REFUSED_HANDOVER:
+    case REFUSED_RESOURCES:
+        return true;
+    default:
+        return false;
+    }
+}
+
 void server_refused(struct server_worker *worker, enum refusal refusal, const struct adit_ip *from,
                     const char *format, ...)
 {
@@ -43,7 +58,10 @@ void server_refused(struct server_worker *worker, enum refusal refusal, const st
     vsnprintf(why, sizeof(why), format, arguments);
     va_end(arguments);
     ip_format(from, address);
-    log_event(worker->loop, LOG_INFO, names[refusal], "closed %s: %s", address, why);
+    if (is_overload(refusal))
+        log_overload(worker->loop, LOG_INFO, names[refusal], "closed %s: %s", address, why);
+    else
+        log_event(worker->loop, LOG_INFO, names[refusal], "closed %s: %s", address, why);
 }
 
 void ticket_take(struct server_worker *worker, struct ticket *ticket)

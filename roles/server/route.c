@@ -184,10 +184,10 @@ bool route_end_greediest(void *arg, size_t longer_than)
     if (greediest == NULL)
         return false;
     ip_format(&greediest->caller.ip, caller);
-    log_event(worker->loop, LOG_WARN, "memory-budget",
-              "closed the fixed route of %s, whose reader is %zu bytes behind: "
-              "the memory budget of %zu bytes is used up",
-              caller, longer_than, worker->hub.memory_max);
+    log_overload(worker->loop, LOG_WARN, "memory-budget",
+                 "closed the fixed route of %s, whose reader is %zu bytes behind: "
+                 "the memory budget of %zu bytes is used up",
+                 caller, longer_than, worker->hub.memory_max);
     worker->hub.channels_closed_for_memory++;
     end(greediest, io_abort);
     return true;

@@ -53,9 +53,9 @@ void worker_count_early(struct server_worker *worker, int change)
     if (!worker->full && worker->early_count >= max) {
         worker->full = true;
         worker->counters.early_limit++;
-        log_event(worker->loop, LOG_WARN, "early-limit",
-                  "paused accepting: %u connections are not known yet, as many as may be",
-                  worker->early_count);
+        log_overload(worker->loop, LOG_WARN, "early-limit",
+                     "paused accepting: %u connections are not known yet, as many as may be",
+                     worker->early_count);
         pause_accepting(worker);
     } else if (worker->full && worker->early_count < max - max / EARLY_LIMIT_SPARE) {
         worker->full = false;
@@ -74,8 +74,8 @@ static void on_exhausted(void *arg, int error)
     struct server_worker *worker = listener->worker;
 
     worker->counters.exhausted++;
-    log_event(worker->loop, LOG_WARN, "exhausted", "paused accepting for %d ms: %s",
-              SERVER_EXHAUSTED_MS, io_error_text(error));
+    log_overload(worker->loop, LOG_WARN, "exhausted", "paused accepting for %d ms: %s",
+                 SERVER_EXHAUSTED_MS, io_error_text(error));
     if (!io_timer_armed(&worker->resume_accepting))
         io_timer_set_in(&worker->resume_accepting, SERVER_EXHAUSTED_MS);
 }

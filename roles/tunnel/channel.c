@@ -96,10 +96,10 @@ static void log_cut(const struct tunnel_hub *hub, const char *what, const struct
     char address[IP_TEXT_MAX];
 
     ip_format(whose, address);
-    log_event(hub->loop, LOG_WARN, "memory-budget",
-              "closed the %s of %s, whose reader is %zu bytes behind: "
-              "the memory budget of %zu bytes is used up",
-              what, address, behind, hub->memory_max);
+    log_overload(hub->loop, LOG_WARN, "memory-budget",
+                 "closed the %s of %s, whose reader is %zu bytes behind: "
+                 "the memory budget of %zu bytes is used up",
+                 what, address, behind, hub->memory_max);
 }
 
 static void cut_tunnel(struct tunnel_hub *hub, struct tunnel *tunnel)
@@ -127,10 +127,10 @@ static bool relieve(struct tunnel_hub *hub)
     size_t most = of_channel > of_tunnel ? of_channel : of_tunnel;
 
     if (io_drop_closed(hub->loop, most)) {
-        log_event(hub->loop, LOG_WARN, "memory-budget",
-                  "cut a closed connection whose reader is behind: "
-                  "the memory budget of %zu bytes is used up",
-                  hub->memory_max);
+        log_overload(hub->loop, LOG_WARN, "memory-budget",
+                     "cut a closed connection whose reader is behind: "
+                     "the memory budget of %zu bytes is used up",
+                     hub->memory_max);
         return true;
     }
     if (hub->relieve != NULL && hub->relieve(hub->relieve_arg, most))

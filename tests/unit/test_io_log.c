@@ -121,6 +121,19 @@ static void a_class_logs_ten_lines_a_second_and_tells_how_many_it_kept_back(void
     assert_int_equal(line_count, 12);
 }
 
+static void overload_logs_one_line_a_second(void **state)
+{
+    (void)state;
+    for (int i = 0; i < 25; i++)
+        log_overload(&loop, LOG_WARN, "early-limit", "n=%d", i);
+    assert_int_equal(line_count, 1);
+    pass_ms(1000);
+    assert_int_equal(line_count, 2);
+    assert_non_null(strstr(lines[1], " warn early-limit: suppressed=24\n"));
+    log_overload(&loop, LOG_WARN, "early-limit", "again");
+    assert_int_equal(line_count, 3);
+}
+
 static void what_was_kept_back_is_told_before_the_next_line(void **state)
 {
     (void)state;
@@ -176,6 +189,7 @@ int main(void)
         TEST(control_characters_are_replaced),
         TEST(a_long_line_is_cut),
         TEST(a_class_logs_ten_lines_a_second_and_tells_how_many_it_kept_back),
+        TEST(overload_logs_one_line_a_second),
         TEST(what_was_kept_back_is_told_before_the_next_line),
         TEST(classes_of_different_seconds_are_each_told_in_time),
         TEST(more_classes_than_places_share_the_last_one),
