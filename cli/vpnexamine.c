@@ -144,6 +144,27 @@ static void examine_routes(const struct subject *subject)
         mistake(subject, "allowed-ips", "is missing: CIDR; no packet would go to this peer");
 }
 
+/* What carries a tunnel must not go through it. 0.0.0.0/0 lets it past, a narrower prefix does
+ * not. */
+static void examine_carrier(const struct subject *subject)
+{
+    const struct option_value *connect = options_value(subject->peer, "connect", 0);
+    struct adit_ip ip;
+    if (connect == NULL || !ip_parse(connect->to.host, &ip))
+        return;
+    for (size_t i = 0; i < options_count(subject->all, "peers"); i++) {
+        const struct options *peer = options_group(subject->all, "peers", i);
+        for (size_t j = 0; j < options_count(peer, "allowed-ips"); j++) {
+            const struct option_value *prefix = options_value(peer, "allowed-ips", j);
+            if (prefix->cidr.prefix_len > 0 && cidr_contains(&prefix->cidr, &ip))
+                report_warning(subject->report, connect->line, connect->column,
+                               "peers.connect: %s of %s holds this address: without a narrower "
+                               "route the connection would go into the tunnel",
+                               prefix->text, options_text(peer, "name"));
+        }
+    }
+}
+
 static void examine_network(const struct subject *subject)
 {
     static const char *const keys[] = {"address", "dns"};
@@ -213,6 +234,7 @@ void vpnconfig_examine(const struct options *options, struct report *report)
         examine_name(&subject);
         examine_key(&subject);
         examine_way(&subject);
+        examine_carrier(&subject);
         examine_routes(&subject);
         examine_network(&subject);
         examine_weakness(&subject);

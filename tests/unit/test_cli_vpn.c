@@ -77,6 +77,18 @@ static void a_file_as_documented_is_fine(void **state)
                 "");
 }
 
+static void a_connection_into_its_own_tunnel_is_warned_of(void **state)
+{
+    (void)state;
+    assert_said_of_peer("name: b, public_key: " KEY_B ", connect: '203.0.113.5:2998', "
+                        "allowed_ips: [198.51.100.0/24, 203.0.113.0/24]",
+                        "f:7:80: warning: peers.connect: 203.0.113.0/24 of b holds this address: "
+                        "without a narrower route the connection would go into the tunnel\n");
+    assert_said_of_peer("name: b, public_key: " KEY_B ", connect: '203.0.113.5:2998', "
+                        "allowed_ips: [198.51.100.0/24, 0.0.0.0/0]",
+                        "");
+}
+
 static void what_is_needed_is_named(void **state)
 {
     (void)state;
@@ -251,6 +263,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_file_as_documented_is_fine),
+        cmocka_unit_test(a_connection_into_its_own_tunnel_is_warned_of),
         cmocka_unit_test(what_is_needed_is_named),
         cmocka_unit_test(values_are_read_as_what_they_are),
         cmocka_unit_test(peers_do_not_share_names_keys_and_prefixes),
