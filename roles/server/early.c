@@ -220,6 +220,26 @@ static void judge(struct early *early, const uint8_t *bytes, size_t len)
         refuse(early, REFUSED_PROTOCOL, "its first bytes are neither a ClientHello nor a token");
 }
 
+/*
+ * It ended, or was reset. Who said nothing, a load balancer that looks whether the port is open,
+ * is worth no line.
+ */
+static void end(struct early *early)
+{
+    if (early->len <= early->skip) {
+        io_close(early->stream);
+        forget(early);
+    } else if (early->may_have_header) {
+        refuse(early, REFUSED_PROXY_HEADER, "it ended before its PROXY header was whole");
+    } else if (early->token_trials > 0) {
+        refuse(early, REFUSED_TOKEN, "it ended, and no Fernet key opens its token");
+    } else if (early->bytes[early->skip] != 'g') {
+        refuse(early, REFUSED_HELLO, "it ended before its ClientHello was whole");
+    } else {
+        refuse(early, REFUSED_TOKEN, "it ended before its token was whole");
+    }
+}
+
 static void on_readable(void *arg)
 {
     struct early *early = arg;
@@ -232,8 +252,7 @@ static void on_readable(void *arg)
     if (got == IO_AGAIN)
         return;
     if (got <= 0) {
-        io_close(early->stream);
-        forget(early);
+        end(early);
         return;
     }
     if (early->len + (size_t)got < early->need)
@@ -247,8 +266,7 @@ static void on_failed(void *arg, int error)
     struct early *early = arg;
 
     (void)error;
-    io_close(early->stream);
-    forget(early);
+    end(early);
 }
 
 static void on_timer(void *arg)

@@ -143,6 +143,7 @@ def test_a_tampered_token_is_refused(site):
         wire.send(bytes(token))
         wire.shutdown()
         assert wire.ended() == b""
+    site.said("refused-token:")
     site.check()
 
 
@@ -152,6 +153,7 @@ def test_a_truncated_token_is_refused(site):
         wire.send(token[:-4])
         wire.shutdown()
         assert wire.ended() == b""
+    site.said("refused-token:")
     site.check()
 
 
@@ -174,6 +176,9 @@ def test_a_token_with_a_wrong_payload_is_refused(site):
         with site.dial() as wire:
             wire.send(token.encode())
             assert wire.ended() == b"", field
+    site.said("refused-token:")
+    refused_so_far = site.programs.status(site.process)["counters"]["refused-token"]
+    assert refused_so_far == len(WRONG_PAYLOADS)
     site.check()
 
 
@@ -237,6 +242,7 @@ def test_a_new_at_version_2_whose_size_is_odd_closes_the_peer(site):
     mux = site.peer("odd.example")
     mux.wire.send(mux.header(os.urandom(16), NEW, 17) + mux.crypto.seal(bytes(17)))
     mux.wire.ended()
+    site.said(r"peer-gone.*odd\.example")
     site.check()
 
 
@@ -278,6 +284,7 @@ def test_the_other_sides_gcm_prefix_closes_the_peer(site):
     mux.crypto.prefix = struct.pack(">I", 1)
     mux.send(os.urandom(16), PING, extra=b"ping")
     mux.wire.ended()
+    site.said(rf"peer-gone.*{NAME}")
     site.check()
 
 
