@@ -178,6 +178,7 @@ struct quicktun_options {
     uint32_t update_after_ms;
     uint32_t ping_after_ms; /* silence before an echo request, shortened by up to a tenth */
     uint32_t dead_after_ms;
+    uint32_t meter_every_ms; /* echo requests for the round trip while packets come; 0 = none */
     uint64_t update_after_bytes;
 };
 

@@ -37,6 +37,14 @@ void quicktun_alive_heard(struct quicktun_session *session, uint64_t now_ms)
     alive->asked = false;
 }
 
+/* When the line is silent, or the round trip is to be measured; at first that is at once. */
+static uint64_t next_ping_ms(const struct quicktun_session *session)
+{
+    const struct quicktun_alive *alive = &session->alive;
+    bool metered = session->options.meter_every_ms > 0 && alive->meter_at_ms < alive->ping_at_ms;
+    return metered ? alive->meter_at_ms : alive->ping_at_ms;
+}
+
 int quicktun_alive_tick(struct quicktun_session *session, uint64_t now_ms)
 {
     struct quicktun_alive *alive = &session->alive;
@@ -52,19 +60,20 @@ int quicktun_alive_tick(struct quicktun_session *session, uint64_t now_ms)
         alive->asked = false;
         alive->ping_at_ms = now_ms;
     }
-    return !alive->asked && now_ms >= alive->ping_at_ms;
+    return !alive->asked && now_ms >= next_ping_ms(session);
 }
 
 uint64_t quicktun_alive_deadline(const struct quicktun_session *session)
 {
     const struct quicktun_alive *alive = &session->alive;
-    return alive->asked ? alive->dead_at_ms : alive->ping_at_ms;
+    return alive->asked ? alive->dead_at_ms : next_ping_ms(session);
 }
 
 void quicktun_alive_pinged(struct quicktun_session *session, uint64_t now_ms)
 {
     session->alive.asked = true;
     session->alive.pinged_at_ms = now_ms;
+    session->alive.meter_at_ms = now_ms + session->options.meter_every_ms;
     session->alive.pong_awaited = true;
 }
 

@@ -49,6 +49,7 @@ struct quicktun_alive {
     uint64_t ping_at_ms;
     uint64_t dead_at_ms;
     uint64_t pinged_at_ms;
+    uint64_t meter_at_ms;   /* when the round trip is measured next */
     uint32_t ping_after_ms; /* shortened by this session's jitter */
     uint32_t dead_after_ms;
     uint16_t jitter;

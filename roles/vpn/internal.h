@@ -34,6 +34,7 @@ enum {
     VPN_WIRE_ROOM = 128 * 1024 + 4096,
     VPN_NETWORK_MS = 1000, /* at most one network configuration of a peer in this time */
     VPN_RESUME_MS = 200,   /* a listener that ran out of files tries again */
+    VPN_METER_MS = 5000,   /* the round trip is measured so often */
     VPN_DEVICE_PORT = 0,   /* of the switch; a peer's is its number + 1 */
 };
 

@@ -30,6 +30,7 @@ struct quicktun_options vpn_peer_options(const struct vpn_peer *peer)
     options.peer_key = peer->config.keyed ? peer->config.public_key : NULL;
     options.password = peer->password;
     options.ask = peer->ask;
+    options.meter_every_ms = VPN_METER_MS;
     return options;
 }
 

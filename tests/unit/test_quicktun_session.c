@@ -448,6 +448,24 @@ static void silence_is_broken_by_an_echo_request_that_tells_the_round_trip(void 
     assert_int_equal(victim_session()->counters.rtt_ms, 37);
 }
 
+static void round_trip_is_measured_at_once_and_while_packets_come(void **state)
+{
+    (void)state;
+    hostile_start_up();
+    struct quicktun_options options = {.meter_every_ms = 2000};
+    assert_int_equal(quicktun_session_adjust(victim_session(), &options), QUICKTUN_OK);
+    pair_tick(hostile_victim());
+    assert_int_equal(pair_next_packet(hostile_victim()), 2 + 16 + 1 + 8);
+    advance(37);
+    hostile_hears();
+    assert_int_equal(hostile_heard(), 0);
+    assert_int_equal(victim_session()->counters.rtt_ms, 37);
+    assert_int_equal(quicktun_deadline(victim_session()), 5000 + 2000);
+    advance(2000 - 37);
+    pair_tick(hostile_victim());
+    assert_int_equal(pair_next_packet(hostile_victim()), 2 + 16 + 1 + 8);
+}
+
 static void silent_peer_is_dead(void **state)
 {
     (void)state;
@@ -625,6 +643,7 @@ int main(void)
         SESSION(echo_request_is_answered_with_its_data),
         SESSION(echo_request_whose_answer_would_not_fit_is_dropped),
         SESSION(silence_is_broken_by_an_echo_request_that_tells_the_round_trip),
+        SESSION(round_trip_is_measured_at_once_and_while_packets_come),
         SESSION(silent_peer_is_dead),
         SESSION(adjusted_silence_counts_from_the_next_sign_of_life),
         SESSION(peer_that_takes_our_bytes_is_alive),
