@@ -38,7 +38,9 @@ static const struct option_spec interface_members[] = {
     {.name = "block-leaks",
      .kind = OPTION_SWITCH,
      .help = "With a full tunnel (allowed_ips 0.0.0.0/0 or ::/0): when adit dies, what would go "
-             "through the tunnel is refused, not sent past it, until adit runs again."},
+             "through the tunnel is refused, not sent past it, until adit runs again. Where a peer "
+             "is connected to by a host name, the tunnel takes everything when that was looked up, "
+             "ten seconds after the start at the latest; by an address, at once."},
     {.name = "hook",
      .value = "FILE",
      .kind = OPTION_FILE,

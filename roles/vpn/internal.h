@@ -95,6 +95,7 @@ struct vpn_peer {
     unsigned failures; /* in a row */
     int dial_error;    /* of the last attempt */
     bool lookup_failed;
+    bool name_known;  /* or it has none, or was tried */
     struct addr last; /* where it was reached last; family 0 = never */
     bool in_mesh;     /* mesh_up() was called */
     struct vpn_granted granted;
@@ -129,6 +130,10 @@ struct vpn {
     struct io_task tell_routes;
     struct io_timer tell_later;
     bool past; /* carriers go past the device: there is a full tunnel */
+    /* routes.c: rules for everything wait at the start until names were looked up */
+    bool names_open;
+    bool everything_asked[2]; /* of IPv4, IPv6, meanwhile */
+    struct io_timer names_late;
     struct packet_join *join;
     struct io_timer wait; /* armed: the device is not read until the only peer takes more */
     /* wire.c */
@@ -292,9 +297,12 @@ void vpn_routes_down(struct vpn_peer *peer);
 void vpn_routes_heard(struct vpn_link *link, const struct quicktun_route *update);
 
 /* Own networks, from a configuration; false without memory. */
-bool vpn_routes_start(struct vpn *vpn);
+bool vpn_routes_start(struct vpn *vpn, const struct vpn_config *config);
 bool vpn_routes_reload(struct vpn *vpn, const struct vpn_config *config);
 void vpn_routes_stop(struct vpn *vpn);
+
+/* A peer's first attempt to connect has ended: its name needs no look-up any more. */
+void vpn_routes_name_known(struct vpn_peer *peer);
 
 /* ---- network.c ---- */
 

@@ -60,6 +60,7 @@ static void on_dialled(void *arg, int error, struct io_stream *stream)
 {
     struct vpn_peer *peer = arg;
     peer->dial = NULL;
+    vpn_routes_name_known(peer);
     peer->lookup_failed = error == IO_E_NOT_FOUND || error == IO_E_NAME_AGAIN;
     if (stream != NULL) {
         peer->trying = vpn_link_new(peer->vpn, stream, peer);
@@ -255,6 +256,7 @@ void vpn_peer_stop(struct vpn_peer *peer, const char *why)
         vpn->stranger = NULL;
     vpn->peers[peer->number] = NULL;
     vpn->peer_count--;
+    vpn_routes_name_known(peer);
 }
 
 void vpn_peer_free(struct vpn_peer *peer)

@@ -32,11 +32,59 @@ static void ask_kernel(struct vpn *vpn, const struct cidr *to, bool add)
     bool everything = to->prefix_len == 0;
     if (is_own_network(vpn, to))
         return;
+    if (everything && vpn->names_open) {
+        vpn->everything_asked[to->ip.family == 6] = add;
+        return;
+    }
     int error = everything ? io_device_everything(vpn->device, to->ip.family, add,
                                                   add && vpn->config.block_leaks)
                            : io_device_route(vpn->device, to, add);
     if (error != 0)
         refused(vpn, to, error);
+}
+
+/*
+ * A name that a peer is connected by could not be looked up any more once everything goes into a
+ * tunnel that is not there yet. So at the start the rules for everything wait for such names.
+ */
+static bool is_named(const struct vpn_peer_config *config)
+{
+    struct adit_ip ip;
+    return config->host[0] != '\0' && !ip_parse(config->host, &ip);
+}
+
+static void close_names(void *arg)
+{
+    struct vpn *vpn = arg;
+    io_timer_stop(&vpn->names_late);
+    vpn->names_open = false;
+    for (size_t six = 0; six < 2; six++) {
+        struct cidr everything = {.ip = {.family = six ? 6 : 4}};
+        if (vpn->everything_asked[six])
+            ask_kernel(vpn, &everything, true);
+        vpn->everything_asked[six] = false;
+    }
+}
+
+static void open_names(struct vpn *vpn, const struct vpn_config *config)
+{
+    io_timer_init(&vpn->names_late, vpn->loop, close_names, vpn);
+    for (size_t i = 0; vpn->past && i < config->peer_count; i++)
+        vpn->names_open |= is_named(&config->peers[i]);
+    if (vpn->names_open)
+        io_timer_set_in(&vpn->names_late, VPN_DIAL_MS);
+}
+
+void vpn_routes_name_known(struct vpn_peer *peer)
+{
+    struct vpn *vpn = peer->vpn;
+    peer->name_known = true;
+    if (!vpn->names_open || vpn->stopping)
+        return;
+    for (size_t i = 0; i < VPN_PEERS_MAX; i++)
+        if (vpn->peers[i] != NULL && !vpn->peers[i]->name_known && is_named(&vpn->peers[i]->config))
+            return;
+    close_names(vpn);
 }
 
 static bool own(struct vpn *vpn, const struct cidr *prefix, unsigned peer, unsigned rank)
@@ -213,12 +261,13 @@ static bool own_all(struct vpn *vpn, const struct cidr *networks, size_t count)
     return true;
 }
 
-bool vpn_routes_start(struct vpn *vpn)
+bool vpn_routes_start(struct vpn *vpn, const struct vpn_config *config)
 {
     uint8_t id[MESH_ID_LEN];
     uint8_t seed[16];
     io_task_init(&vpn->tell_routes, vpn->loop, on_tell, vpn);
     io_timer_init(&vpn->tell_later, vpn->loop, on_tell, vpn);
+    open_names(vpn, config);
     if (vpn->config.kind != IO_DEVICE_IP)
         return true;
     router_id(vpn, id);
@@ -256,4 +305,5 @@ void vpn_routes_stop(struct vpn *vpn)
 {
     io_task_cancel(&vpn->tell_routes);
     io_timer_stop(&vpn->tell_later);
+    io_timer_stop(&vpn->names_late);
 }

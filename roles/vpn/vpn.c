@@ -83,7 +83,7 @@ static bool is_full_tunnel(const struct vpn_config *config)
     return false;
 }
 
-static bool make_parts(struct vpn *vpn)
+static bool make_parts(struct vpn *vpn, const struct vpn_config *config)
 {
     uint8_t seed[16];
     io_random(vpn->loop, seed, sizeof seed);
@@ -99,7 +99,8 @@ static bool make_parts(struct vpn *vpn)
     }
     return vpn->context != NULL && vpn->quota != NULL && vpn->join != NULL &&
            vpn->wire.bytes != NULL && vpn->scratch != NULL &&
-           (vpn->config.kind == IO_DEVICE_IP || vpn->stations != NULL) && vpn_routes_start(vpn);
+           (vpn->config.kind == IO_DEVICE_IP || vpn->stations != NULL) &&
+           vpn_routes_start(vpn, config);
 }
 
 /* What the sessions of a peer are to keep does not contradict itself. */
@@ -248,7 +249,7 @@ struct vpn *vpn_start(struct io_loop *loop, const struct vpn_config *config,
     io_task_init(&vpn->tell_stopped, loop, on_stopped, vpn);
     vpn_accept_init(vpn);
     io_timer_init(&vpn->wait, loop, vpn_packets_waited, vpn);
-    if (!vpn_config_copy(vpn, config) || !make_parts(vpn)) {
+    if (!vpn_config_copy(vpn, config) || !make_parts(vpn, config)) {
         snprintf(why, why_len, "out of memory");
     } else if (start_all(vpn, config, why, why_len)) {
         log_ready(vpn);

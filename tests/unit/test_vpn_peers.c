@@ -522,6 +522,35 @@ static void a_full_tunnel_is_carried_past_itself(void **state)
     assert_packets_pass(1, 0);
 }
 
+static void a_full_tunnel_waits_for_the_name_of_its_peer(void **state)
+{
+    (void)state;
+    struct end *end = &ends.all[1];
+    const char *address = "192.0.2.1";
+    end->allowed[0][0] = (struct cidr){.ip = {.family = 4}};
+    snprintf(end->peers[0].host, HOST_TEXT_MAX, "home.example");
+    sim_name_set(ends.world, "home.example", &address, 1);
+    ends_start_all(&ends);
+    struct io_device *device = ends_device(&ends, 1);
+    assert_false(sim_device_everything(device, 4));
+    assert_true(ends_connected(&ends, 1, 0));
+    assert_true(sim_device_everything(device, 4));
+    assert_packets_pass(1, 0);
+}
+
+static void a_full_tunnel_waits_for_no_name_for_ever(void **state)
+{
+    (void)state;
+    struct end *end = &ends.all[1];
+    end->allowed[0][0] = (struct cidr){.ip = {.family = 4}};
+    snprintf(end->peers[0].host, HOST_TEXT_MAX, "nowhere.example");
+    assert_true(ends_start(&ends, 1));
+    struct io_device *device = ends_device(&ends, 1);
+    assert_false(sim_device_everything(device, 4));
+    ends_run_ms(&ends, 10100);
+    assert_true(sim_device_everything(device, 4));
+}
+
 /* ---- Network configuration ---- */
 
 static int with_network(void **state)
@@ -645,6 +674,9 @@ int main(void)
         cmocka_unit_test_setup_teardown(an_address_that_is_in_use_is_named, two, teardown),
         cmocka_unit_test_setup_teardown(routes_of_peers_lead_into_the_device, two, teardown),
         cmocka_unit_test_setup_teardown(a_full_tunnel_is_carried_past_itself, two, teardown),
+        cmocka_unit_test_setup_teardown(a_full_tunnel_waits_for_the_name_of_its_peer, two,
+                                        teardown),
+        cmocka_unit_test_setup_teardown(a_full_tunnel_waits_for_no_name_for_ever, two, teardown),
         cmocka_unit_test_setup_teardown(a_network_is_taken_where_that_is_wanted, with_network,
                                         teardown),
         cmocka_unit_test_setup_teardown(a_network_is_not_taken_else, with_network, teardown),
