@@ -51,27 +51,26 @@ def test_keys_change_all_the_time_under_load(net):
     assert seen["connections"] == 1
 
 
-def demo_namespaces():
-    return [line for line in vpn.ip("netns", "list").splitlines() if line.startswith("adit-demo-")]
+def demo_namespaces(process):
+    mine = f"adit-demo-{process.pid}-"
+    return [line for line in vpn.ip("netns", "list").splitlines() if line.startswith(mine)]
 
 
 def test_the_demo_prints_both_figures_and_leaves_nothing(programs):
-    before = demo_namespaces()
     process = programs.python(harness.ROOT / "scripts" / "demo-vpn", "--seconds", 1,
                               harness.adit_path())
     process.wait_for(r"back, Mbit/s +\d+ +\d+")
     assert process.wait_exit() == 0
-    assert demo_namespaces() == before
+    assert demo_namespaces(process) == []
 
 
 @pytest.mark.parametrize("when", ["two machines", "tunnel is up"])
 def test_a_demo_that_is_ended_leaves_nothing(programs, when):
-    before = demo_namespaces()
     process = programs.python(harness.ROOT / "scripts" / "demo-vpn", harness.adit_path())
     process.wait_for(f"(?i){when}")
-    assert len(demo_namespaces()) == len(before) + 2
+    assert len(demo_namespaces(process)) == 2
     assert process.stop() == 1
-    assert demo_namespaces() == before
+    assert demo_namespaces(process) == []
 
 
 class Stream:
