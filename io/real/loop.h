@@ -58,7 +58,7 @@ struct io_loop {
     struct signal_source *signals; /* of io_real_on_signal() */
     struct helpers *helpers;
     struct inherited *inherited; /* listening sockets, of the first loop; or NULL */
-    size_t jobs; /* of io_submit(), not answered */
+    size_t jobs;                 /* of io_submit(), not answered */
 
     struct list lingering; /* streams after io_close() */
     size_t lingering_count;
