@@ -143,8 +143,10 @@ static void set_names(struct tree *tree, struct name *const names[2],
         change->names[i] = names[i];
         stand_for(&change->nodes[i], nodes[i]);
     }
-    for (int i = 0; i < 2 && names[i] != NULL; i++)
-        stand_for(&names[i]->now, change->nodes[i]);
+    /* Of a rename the new name holds the node before the old one lets it go. */
+    for (int i = 1; i >= 0; i--)
+        if (names[i] != NULL)
+            stand_for(&names[i]->now, change->nodes[i]);
     list_append(&tree->changes, &change->node);
 }
 
