@@ -135,12 +135,12 @@ static bool relieve(struct tunnel_hub *hub)
     }
     if (hub->relieve != NULL && hub->relieve(hub->relieve_arg, most))
         return true;
-    if (most == 0)
-        return false;
-    if (of_tunnel > of_channel)
+    if (tunnel != NULL && of_tunnel > of_channel)
         cut_tunnel(hub, tunnel);
-    else
+    else if (channel != NULL && of_channel > 0)
         cut_channel(hub, channel);
+    else
+        return false;
     return true;
 }
 
