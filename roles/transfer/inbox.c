@@ -214,22 +214,32 @@ static bool offer_file(struct inbox *inbox, const char *path, uint64_t min, uint
 
 /* ---- BEGIN ---- */
 
-static void offer(struct inbox *inbox, struct announced *announced, struct inbox_step *step)
+/* Who put its name there may have been killed before that was on stable storage. */
+static int leave(struct inbox *inbox, const char *path, struct inbox_step *step)
 {
     struct io_stat stat;
+    if (io_dir_stat(inbox->directory, path, &stat) != 0)
+        return 0;
+    step->verdict = SODIUMTCP_LEAVE_IT;
+    return name_changed(inbox, path);
+}
+
+static bool offer(struct inbox *inbox, struct announced *announced, struct inbox_step *step,
+                  struct inbox_failure *failure)
+{
     char part[PATH_ROOM];
     uint64_t size = announced->item.size;
     step->verdict = SODIUMTCP_NOTHING_THERE;
     if (inbox->pipe != NULL)
-        return;
+        return true;
     if (announced->item.exists == SODIUMTCP_SKIP) {
-        if (io_dir_stat(inbox->directory, announced->path, &stat) == 0)
-            step->verdict = SODIUMTCP_LEAVE_IT;
-        return;
+        int error = leave(inbox, announced->path, step);
+        return error == 0 || io_failed(failure, step->number, announced->path, error);
     }
     part_of(announced->path, part);
     if (!offer_file(inbox, part, 1, size, step))
         announced->whole = offer_file(inbox, announced->path, size, size, step);
+    return true;
 }
 
 /* Made for this user alone at first; its mode comes when it is full. */
@@ -291,9 +301,7 @@ static bool begin(struct inbox *inbox, struct inbox_step *step, struct inbox_fai
         return io_failed(failure, step->number, path, IO_E_NO_MEMORY);
     if (step->item.kind == SODIUMTCP_DIRECTORY)
         return make_directory(inbox, announced, step->number, failure);
-    if (step->item.exists != SODIUMTCP_REPLACE)
-        offer(inbox, announced, step);
-    return true;
+    return step->item.exists == SODIUMTCP_REPLACE || offer(inbox, announced, step, failure);
 }
 
 /* ---- START, data, END ---- */

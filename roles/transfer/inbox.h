@@ -65,8 +65,9 @@ struct inbox_failure {
 };
 
 /*
- * Does one step; false after the first failure. Blocks. The names of finished files are on stable
- * storage after inbox_settle() alone: one call for many of them spares a sync for each.
+ * Does one step; false after the first failure. Blocks. The names of files that were finished or
+ * left as they are are on stable storage after inbox_settle() alone: one call for many of them
+ * spares a sync for each.
  */
 bool inbox_do(struct inbox *inbox, struct inbox_step *step, struct inbox_failure *failure);
 bool inbox_settle(struct inbox *inbox, struct inbox_failure *failure);

@@ -1,0 +1,182 @@
+/*
+ * What a receiver says is there stays there without power, whoever put it there and was killed
+ * before its name was on stable storage.
+ */
+#include "roles/transfer/inbox.h"
+#include "sim_pair.h"
+
+enum { SEEDS = 40 };
+
+static const char contents[] = "what is in it";
+
+/* What the second connection announces. */
+struct again {
+    enum sodiumtcp_kind kind;
+    enum sodiumtcp_exists exists;
+    enum sodiumtcp_verdict verdict; /* what it is offered */
+    bool settled;
+};
+
+static struct inbox *open_inbox(struct io_loop *loop)
+{
+    int error = 0;
+    struct inbox_config config = {.directory = io_dir_open(io_disk(loop), "/in", &error)};
+    struct inbox *inbox = inbox_new(io_disk(loop), &config);
+    assert_non_null(config.directory);
+    assert_non_null(inbox);
+    return inbox;
+}
+
+static struct inbox_step *step_new(enum inbox_type type)
+{
+    struct inbox_step *step = inbox_step_new(type, 0, NULL);
+    assert_non_null(step);
+    return step;
+}
+
+/* Returns the verdict. */
+static uint8_t begin(struct inbox *inbox, enum sodiumtcp_kind kind, enum sodiumtcp_exists exists)
+{
+    uint8_t name[SODIUMTCP_NAME_MAX];
+    struct inbox_failure failure;
+    long len = sodiumtcp_name_from_path("it", name);
+    assert_true(len > 0);
+    const struct sodiumtcp_item item = {.kind = kind,
+                                        .exists = exists,
+                                        .size = kind == SODIUMTCP_FILE ? sizeof contents : 0,
+                                        .name = {name, (size_t)len}};
+    struct inbox_step *step = inbox_step_new(INBOX_BEGIN, 0, &item);
+    assert_non_null(step);
+    assert_true(inbox_do(inbox, step, &failure));
+    uint8_t verdict = step->verdict;
+    inbox_step_free(step);
+    return verdict;
+}
+
+static void fill(struct inbox *inbox, size_t offset)
+{
+    struct inbox_failure failure;
+    struct inbox_step *step = step_new(INBOX_START);
+    step->length = offset;
+    assert_true(inbox_do(inbox, step, &failure));
+    inbox_step_free(step);
+    if (offset < sizeof contents) {
+        step = step_new(INBOX_WRITE);
+        step->len = sizeof contents - offset;
+        step->bytes = malloc(step->len);
+        assert_non_null(step->bytes);
+        memcpy(step->bytes, contents + offset, step->len);
+        assert_true(inbox_do(inbox, step, &failure));
+        inbox_step_free(step);
+    }
+    step = step_new(INBOX_END);
+    step->length = sizeof contents;
+    assert_true(inbox_do(inbox, step, &failure));
+    assert_int_equal(step->status, SODIUMTCP_KEPT);
+    inbox_step_free(step);
+}
+
+/* The connection of a receiver that is killed before it settles. */
+static void finish_without_settling(struct io_loop *loop, void *arg)
+{
+    (void)arg;
+    struct inbox *inbox = open_inbox(loop);
+    begin(inbox, SODIUMTCP_FILE, SODIUMTCP_REPLACE);
+    fill(inbox, 0);
+    inbox_free(inbox);
+}
+
+static void make_without_settling(struct io_loop *loop, void *arg)
+{
+    (void)arg;
+    int error = 0;
+    struct io_dir *dir = io_dir_open(io_disk(loop), "/in", &error);
+    assert_non_null(dir);
+    assert_int_equal(io_dir_make(dir, "it", 0700), 0);
+    io_dir_close(dir);
+}
+
+static void come_again(struct io_loop *loop, void *arg)
+{
+    const struct again *again = arg;
+    struct inbox_failure failure;
+    struct inbox *inbox = open_inbox(loop);
+    assert_int_equal(begin(inbox, again->kind, again->exists), again->verdict);
+    if (again->verdict == SODIUMTCP_PART_THERE)
+        fill(inbox, sizeof contents);
+    if (again->settled)
+        assert_true(inbox_settle(inbox, &failure));
+    inbox_free(inbox);
+}
+
+/* How often the name is still there, whole, when the power has failed. */
+static unsigned lose_power_often(struct again *again)
+{
+    unsigned there = 0;
+    for (uint64_t seed = 1; seed <= SEEDS; seed++) {
+        struct pair pair;
+        pair_open(&pair, seed);
+        sim_tree_put(pair.hosts[0], "/in", NULL, 0);
+        bool file = again->kind == SODIUMTCP_FILE;
+        pair_on(&pair, 0, file ? finish_without_settling : make_without_settling, NULL);
+        pair_on(&pair, 0, come_again, again);
+        sim_process_kill(pair.processes[0], SIM_KILL_POWER);
+        const char *name = sim_tree_next(pair.hosts[0], "/in", NULL);
+        bool named = name != NULL && strcmp(name, "it") == 0;
+        size_t len = 0;
+        const void *bytes = sim_tree_get(pair.hosts[0], "/in/it", &len);
+        if (named && file) {
+            assert_int_equal(len, sizeof contents);
+            assert_memory_equal(bytes, contents, len);
+        }
+        there += named;
+        pair_close(&pair);
+    }
+    return there;
+}
+
+static void a_name_that_was_not_settled_may_be_gone(void **state)
+{
+    (void)state;
+    struct again again = {
+        .kind = SODIUMTCP_FILE, .exists = SODIUMTCP_SKIP, .verdict = SODIUMTCP_LEAVE_IT};
+    assert_in_range(lose_power_often(&again), 1, SEEDS - 1);
+}
+
+static void a_file_that_is_left_as_it_is_survives_the_power(void **state)
+{
+    (void)state;
+    struct again again = {.kind = SODIUMTCP_FILE,
+                          .exists = SODIUMTCP_SKIP,
+                          .verdict = SODIUMTCP_LEAVE_IT,
+                          .settled = true};
+    assert_int_equal(lose_power_often(&again), SEEDS);
+}
+
+static void a_whole_file_that_is_not_sent_again_survives_the_power(void **state)
+{
+    (void)state;
+    struct again again = {.kind = SODIUMTCP_FILE,
+                          .exists = SODIUMTCP_RESUME,
+                          .verdict = SODIUMTCP_PART_THERE,
+                          .settled = true};
+    assert_int_equal(lose_power_often(&again), SEEDS);
+}
+
+static void a_directory_that_was_there_survives_the_power(void **state)
+{
+    (void)state;
+    struct again again = {.kind = SODIUMTCP_DIRECTORY, .settled = true};
+    assert_int_equal(lose_power_often(&again), SEEDS);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_name_that_was_not_settled_may_be_gone),
+        cmocka_unit_test(a_file_that_is_left_as_it_is_survives_the_power),
+        cmocka_unit_test(a_whole_file_that_is_not_sent_again_survives_the_power),
+        cmocka_unit_test(a_directory_that_was_there_survives_the_power),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
