@@ -4,7 +4,8 @@
 
 static const size_t segment_sizes[] = {536, 1448, 1448, 8948, 65483, 65483, 65483};
 
-enum { BUFFER_MIN_LOG2 = 12, BUFFER_MAX_LOG2 = 21 };
+/* Less than two large segments would carry one a round trip, whatever a program does. */
+enum { BUFFER_MIN_LOG2 = 13, BUFFER_MAX_LOG2 = 21 };
 
 static size_t draw_buffer(struct sim_world *world)
 {
