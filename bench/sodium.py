@@ -219,7 +219,7 @@ def make_jobs(options, memory, disk):
 
 def run(options, memory, disk):
     jobs = make_jobs(options, memory, disk)
-    names = chosen(WAYS, options.ways)
+    names = chosen(WAYS, options.ways or ",".join(w for w in WAYS if "--" not in w))
     missing = [name for name in names if name in NEEDS and not shutil.which(NEEDS[name])]
     for name in missing:
         print(f"bench: {NEEDS[name]} is not installed, so without {name}", file=sys.stderr)
