@@ -396,7 +396,7 @@ def main():
                       site, min(options.rounds, 3), base="adit")
     if os.getuid() == 0:
         over_line(bench, [n for n in names if n in ("direct", "nginx", "adit")],
-                  min(options.rounds, 3))
+                  min(options.rounds, 2))
     if options.peers and "adit" in names:
         more["idle_peers"] = bench.idle_peers()
         more["back_s"] = bench.come_back()
