@@ -51,24 +51,36 @@ static struct sodiumtcp_wall wall(const struct io_loop *loop)
 
 bool carrier_has_room(const struct carrier *carrier)
 {
-    return !carrier->over && io_queued(carrier->stream) < CARRIER_QUEUE_MAX;
+    return !carrier->over && !carrier->lost && io_queued(carrier->stream) < CARRIER_QUEUE_MAX;
 }
 
 bool carrier_has_drained(const struct carrier *carrier)
 {
-    return !carrier->over && io_queued(carrier->stream) == 0;
+    return !carrier->over && !carrier->lost && io_queued(carrier->stream) == 0;
+}
+
+/*
+ * Who stops a transfer says why and closes, and what is still sent to it resets the connection: its
+ * reason is there and is read before this is the end.
+ */
+static void hear_out(struct carrier *carrier)
+{
+    carrier->lost = true;
+    io_again(carrier->stream);
 }
 
 bool carrier_send(struct carrier *carrier, long n)
 {
-    if (carrier->over)
+    if (carrier->over || carrier->lost)
         return false;
     if (n < 0) {
         end(carrier, sodiumtcp_error_text((int)n));
         return false;
     }
     int error = n == 0 ? 0 : io_send(carrier->stream, carrier->out, (size_t)n);
-    if (error != 0)
+    if (error == IO_E_RESET)
+        hear_out(carrier);
+    else if (error != 0)
         end(carrier, io_error_text(error));
     return error == 0;
 }
@@ -169,6 +181,8 @@ static void take_input(struct carrier *carrier)
 static void turn(struct carrier *carrier)
 {
     take_input(carrier);
+    if (carrier->lost)
+        end(carrier, io_error_text(IO_E_RESET));
     if (carrier->over)
         return;
     carrier_flush(carrier);

@@ -46,6 +46,7 @@ struct carrier {
     const char *why;
     bool over; /* `ended` was told, or is about to be */
     bool closed_by_peer;
+    bool lost;      /* nothing can be sent any more; what came before is still read */
     size_t unacked; /* at the last look */
     uint8_t *in;
     size_t in_room;
