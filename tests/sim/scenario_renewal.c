@@ -175,11 +175,10 @@ static void check_renewals(const struct town *town)
 }
 
 /* Each is down for a while, one after the other or at once. */
-static void restart_all(struct renewal *renewal)
+static void restart_all(struct renewal *renewal, size_t order)
 {
     struct town *town = &renewal->town;
     struct sim_world *world = town->world;
-    size_t order = sim_random_below(world, ORDERS);
     town->first_calm = UINT64_MAX;
     for (int i = 0; i < 3 && sim_failure(world) == NULL; i++) {
         call(renewal);
@@ -244,7 +243,10 @@ static void run(struct sim_world *world)
     run_quietly(&renewal);
     check_nothing_was_lost(&renewal.town);
     check_renewals(&renewal.town);
-    restart_all(&renewal);
+    size_t order = sim_random_below(world, ORDERS);
+    restart_all(&renewal, order);
+    must_come_back(&renewal);
+    restart_all(&renewal, (order + 1 + sim_random_below(world, ORDERS - 1)) % ORDERS);
     must_come_back(&renewal);
     sim_set_weather(world, &(struct sim_weather){0});
     town_end(&renewal.town);
