@@ -93,6 +93,7 @@ static void open_site(struct household *household, struct transfers *transfers, 
     household->world = transfers->world;
     snprintf(household->name, sizeof household->name, "host-%c.example.com", (char)('a' + i));
     household_name_service(&household->service, household->name);
+    household->service.other_refusal = internal_error; /* its publisher is just going */
     answerers_init(&household->answerers, transfers, &household->service);
     household->answerers.proxy = proxy_protocol != 0;
     snprintf(address, sizeof address, "203.0.113.%zu:8443", i + 101);

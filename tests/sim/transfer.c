@@ -31,12 +31,19 @@ void transfer_bytes(const struct transfer *transfer, enum transfer_direction dir
     }
 }
 
+static bool goes_on(const struct transfer *transfer, const uint8_t *refusal, const uint8_t *bytes,
+                    size_t len)
+{
+    return refusal != NULL && len <= transfer->service->refusal_len - transfer->refusal_got &&
+           memcmp(bytes, refusal + transfer->refusal_got, len) == 0;
+}
+
 /* Bytes for a caller whom no answerer knows of yet. */
 static void got_refusal(struct transfer *transfer, const uint8_t *bytes, size_t len)
 {
     const struct service *service = transfer->service;
-    if (len > service->refusal_len - transfer->refusal_got ||
-        memcmp(bytes, service->refusal + transfer->refusal_got, len) != 0)
+    if (!goes_on(transfer, service->refusal, bytes, len) &&
+        !goes_on(transfer, service->other_refusal, bytes, len))
         sim_fail(transfer->transfers->world, "transfer %" PRIu64 ": bytes came from nowhere",
                  transfer->id);
     else

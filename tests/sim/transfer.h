@@ -32,7 +32,8 @@ struct service {
     const char *name;
     uint8_t preamble[TRANSFER_PREAMBLE_MAX];
     size_t preamble_len;
-    const uint8_t *refusal; /* what a caller may get instead of an answerer; NULL = nothing */
+    const uint8_t *refusal;       /* what a caller may get instead of an answerer; NULL = nothing */
+    const uint8_t *other_refusal; /* as long, for another reason; NULL = none */
     size_t refusal_len;
     bool unknown; /* nobody answers: refusal is all that a caller gets */
     bool lies;    /* whoever answers is hostile: callers get what they get */
