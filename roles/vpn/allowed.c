@@ -1,17 +1,26 @@
 #include "roles/vpn/allowed.h"
 
+#include "base/list.h"
+#include "base/map.h"
+
 #include <stdlib.h>
 #include <string.h>
 
-/* A prefix with owners, or a fork: one without owners that has two children. */
+/*
+ * A prefix with owners, one whose route is still to be taken away, or a fork: one of neither, with
+ * two children.
+ */
 struct node {
     struct node *child[2]; /* by the first bit past the prefix */
     struct allowed_owner *owners;
+    struct list unsettled; /* while `routed` is not whether it has owners */
     struct cidr prefix;
+    bool routed; /* the kernel has a route for it */
 };
 
 struct allowed {
     struct node *roots[2]; /* of IPv4 and of IPv6 */
+    struct list unsettled;
     size_t count;
 };
 
@@ -43,7 +52,11 @@ static bool holds(const struct cidr *outer, const struct cidr *inner)
 
 struct allowed *allowed_new(void)
 {
-    return calloc(1, sizeof(struct allowed));
+    struct allowed *allowed = calloc(1, sizeof(*allowed));
+
+    if (allowed != NULL)
+        list_init(&allowed->unsettled);
+    return allowed;
 }
 
 static void free_owners(struct node *node)
@@ -126,6 +139,7 @@ static struct node *make_node(const struct adit_ip *ip, unsigned prefix_len)
 
     if (node == NULL)
         return NULL;
+    list_init(&node->unsettled);
     node->prefix.ip.family = ip->family;
     node->prefix.prefix_len = (uint8_t)prefix_len;
     memcpy(node->prefix.ip.bytes, ip->bytes, (prefix_len + 7) / 8);
@@ -183,19 +197,26 @@ static bool is_of(const struct node *node, const struct cidr *prefix)
            ip_equal(&node->prefix.ip, &prefix->ip);
 }
 
-/* Takes a node out that has no owner and no more than one child. */
+/* Takes a node out that stands for nothing and has no more than one child. */
 static void drop_if_idle(struct node **link)
 {
     struct node *node = *link;
 
-    if (node->owners != NULL || (node->child[0] != NULL && node->child[1] != NULL))
+    if (node->owners != NULL || node->routed || (node->child[0] != NULL && node->child[1] != NULL))
         return;
     *link = node->child[node->child[0] == NULL];
     free(node);
 }
 
-enum allowed_added allowed_add(struct allowed *allowed, const struct cidr *prefix, unsigned peer,
-                               unsigned rank)
+/* Owners came or went. */
+static void note(struct allowed *allowed, struct node *node)
+{
+    list_remove(&node->unsettled);
+    if (node->routed != (node->owners != NULL))
+        list_append(&allowed->unsettled, &node->unsettled);
+}
+
+bool allowed_add(struct allowed *allowed, const struct cidr *prefix, unsigned peer, unsigned rank)
 {
     struct node **link = seek(allowed, prefix, NULL);
     struct node *node = is_of(*link, prefix) ? *link : NULL;
@@ -208,30 +229,64 @@ enum allowed_added allowed_add(struct allowed *allowed, const struct cidr *prefi
         node = insert(link, prefix);
     if (owner == NULL || node == NULL) {
         free(owner);
-        return ALLOWED_NO_MEMORY;
+        return false;
     }
     *owner = (struct allowed_owner){.peer = peer, .rank = rank};
     put_owner(node, owner);
     allowed->count += first;
-    return first ? ALLOWED_FIRST : ALLOWED_ADDED;
+    if (first)
+        note(allowed, node);
+    return true;
 }
 
-bool allowed_remove(struct allowed *allowed, const struct cidr *prefix, unsigned peer)
+void allowed_remove(struct allowed *allowed, const struct cidr *prefix, unsigned peer)
 {
     struct node **above;
     struct node **link = seek(allowed, prefix, &above);
     struct allowed_owner *owner = is_of(*link, prefix) ? take_owner(*link, peer) : NULL;
 
     if (owner == NULL)
-        return false;
+        return;
     free(owner);
     if ((*link)->owners != NULL)
-        return false;
+        return;
     allowed->count--;
+    note(allowed, *link);
     drop_if_idle(link);
     if (above != NULL)
         drop_if_idle(above);
-    return true;
+}
+
+/* ---- The kernel's routes ---- */
+
+static void settled(struct allowed *allowed, struct node *node)
+{
+    struct node **above;
+    struct node **link = seek(allowed, &node->prefix, &above);
+
+    list_remove(&node->unsettled);
+    node->routed = !node->routed;
+    drop_if_idle(link);
+    if (above != NULL)
+        drop_if_idle(above);
+}
+
+void allowed_settle(struct allowed *allowed,
+                    bool (*ask)(void *arg, const struct cidr *prefix, bool add), void *arg)
+{
+    struct list *next;
+
+    for (struct list *at = allowed->unsettled.next; at != &allowed->unsettled; at = next) {
+        struct node *node = container_of(at, struct node, unsettled);
+        next = at->next;
+        if (ask(arg, &node->prefix, !node->routed))
+            settled(allowed, node);
+    }
+}
+
+bool allowed_unsettled(const struct allowed *allowed)
+{
+    return !list_empty(&allowed->unsettled);
 }
 
 /* ---- Looking up ---- */

@@ -29,18 +29,23 @@ struct allowed_owner {
 struct allowed *allowed_new(void); /* NULL without memory */
 void allowed_free(struct allowed *allowed);
 
-/* A peer owns a prefix from now on; if it did already, its rank changes. */
-enum allowed_added {
-    ALLOWED_ADDED,     /* to other owners, or moved among them */
-    ALLOWED_FIRST,     /* the prefix had no owner: give the kernel a route */
-    ALLOWED_NO_MEMORY, /* nothing changed */
-};
-enum allowed_added allowed_add(struct allowed *allowed, const struct cidr *prefix, unsigned peer,
-                               unsigned rank);
+/* A peer owns a prefix from now on; if it did already, its rank changes. False without memory. */
+bool allowed_add(struct allowed *allowed, const struct cidr *prefix, unsigned peer, unsigned rank);
 
-/* True when the prefix lost its last owner: take the kernel's route. False as well when the peer
- * did not own it. */
-bool allowed_remove(struct allowed *allowed, const struct cidr *prefix, unsigned peer);
+/* Nothing when the peer does not own it. */
+void allowed_remove(struct allowed *allowed, const struct cidr *prefix, unsigned peer);
+
+/*
+ * The kernel is to have a route for each prefix with an owner. Calls ask(arg, prefix, add) for each
+ * prefix where it has not, or has one that is owned no more, in the order in which that came about;
+ * true = done, false = to be asked again the next time. What came and went meanwhile is not asked.
+ * ask() changes nothing here.
+ */
+void allowed_settle(struct allowed *allowed,
+                    bool (*ask)(void *arg, const struct cidr *prefix, bool add), void *arg);
+
+/* Something would be asked. */
+bool allowed_unsettled(const struct allowed *allowed);
 
 /*
  * The owners of the longest prefix that holds the address, or NULL. Held until the next change. A

@@ -34,6 +34,7 @@ enum {
     VPN_WIRE_ROOM = 128 * 1024 + 4096,
     VPN_NETWORK_MS = 1000, /* at most one network configuration of a peer in this time */
     VPN_RESUME_MS = 200,   /* a listener that ran out of files tries again */
+    VPN_SETTLE_MS = 200,   /* routes that there was no room for are asked for again */
     VPN_METER_MS = 5000,   /* the round trip is measured so often */
     VPN_DEVICE_PORT = 0,   /* of the switch; a peer's is its number + 1 */
 };
@@ -132,8 +133,9 @@ struct vpn {
     bool past; /* carriers go past the device: there is a full tunnel */
     /* routes.c: rules for everything wait at the start until names were looked up */
     bool names_open;
-    bool everything_asked[2]; /* of IPv4, IPv6, meanwhile */
     struct io_timer names_late;
+    struct io_task settle;
+    struct io_timer settle_later; /* the helper process had no room for all */
     struct packet_join *join;
     struct io_timer wait; /* armed: the device is not read until the only peer takes more */
     /* wire.c */
@@ -287,9 +289,12 @@ void vpn_switch_frame(struct vpn *vpn, struct vpn_peer *from, const struct packe
 bool vpn_routes_add(struct vpn_peer *peer);
 void vpn_routes_remove(struct vpn_peer *peer);
 
-/* While peers change: what a configuration's peers are to have keeps its routes in the kernel, so
- * that no packet goes elsewhere between a peer that is stopped and one that is started. */
-void vpn_routes_hold(struct vpn *vpn, const struct vpn_config *config, bool hold);
+/*
+ * Asks for the routes that the kernel has not, or has in vain, now and not at the end of the round.
+ * While peers change it is called after the last of them, so that what one loses and another gets
+ * is never without a route in between.
+ */
+void vpn_routes_settle(struct vpn *vpn);
 
 /* The peer's tunnel is up or down: the mesh. */
 void vpn_routes_up(struct vpn_peer *peer);

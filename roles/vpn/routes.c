@@ -5,7 +5,6 @@
  */
 #include "roles/vpn/internal.h"
 
-#include <limits.h>
 #include <string.h>
 
 /* ---- The kernel's routes ---- */
@@ -27,20 +26,32 @@ static bool is_own_network(const struct vpn *vpn, const struct cidr *to)
     return false;
 }
 
-static void ask_kernel(struct vpn *vpn, const struct cidr *to, bool add)
+static bool ask_kernel(void *arg, const struct cidr *to, bool add)
 {
+    struct vpn *vpn = arg;
     bool everything = to->prefix_len == 0;
     if (is_own_network(vpn, to))
+        return true;
+    if (everything && vpn->names_open)
+        return false;
+    return (everything ? io_device_everything(vpn->device, to->ip.family, add,
+                                              add && vpn->config.block_leaks)
+                       : io_device_route(vpn->device, to, add)) == 0;
+}
+
+void vpn_routes_settle(struct vpn *vpn)
+{
+    io_task_cancel(&vpn->settle);
+    if (vpn->allowed == NULL || vpn->device == NULL)
         return;
-    if (everything && vpn->names_open) {
-        vpn->everything_asked[to->ip.family == 6] = add;
-        return;
-    }
-    int error = everything ? io_device_everything(vpn->device, to->ip.family, add,
-                                                  add && vpn->config.block_leaks)
-                           : io_device_route(vpn->device, to, add);
-    if (error != 0)
-        refused(vpn, to, error);
+    allowed_settle(vpn->allowed, ask_kernel, vpn);
+    if (allowed_unsettled(vpn->allowed) && !vpn->names_open)
+        io_timer_set_in(&vpn->settle_later, VPN_SETTLE_MS);
+}
+
+static void on_settle(void *arg)
+{
+    vpn_routes_settle(arg);
 }
 
 /*
@@ -58,12 +69,7 @@ static void close_names(void *arg)
     struct vpn *vpn = arg;
     io_timer_stop(&vpn->names_late);
     vpn->names_open = false;
-    for (size_t six = 0; six < 2; six++) {
-        struct cidr everything = {.ip = {.family = six ? 6 : 4}};
-        if (vpn->everything_asked[six])
-            ask_kernel(vpn, &everything, true);
-        vpn->everything_asked[six] = false;
-    }
+    vpn_routes_settle(vpn);
 }
 
 static void open_names(struct vpn *vpn, const struct vpn_config *config)
@@ -89,16 +95,14 @@ void vpn_routes_name_known(struct vpn_peer *peer)
 
 static bool own(struct vpn *vpn, const struct cidr *prefix, unsigned peer, unsigned rank)
 {
-    enum allowed_added added = allowed_add(vpn->allowed, prefix, peer, rank);
-    if (added == ALLOWED_FIRST)
-        ask_kernel(vpn, prefix, true);
-    return added != ALLOWED_NO_MEMORY;
+    io_task_queue(&vpn->settle);
+    return allowed_add(vpn->allowed, prefix, peer, rank);
 }
 
 static void disown(struct vpn *vpn, const struct cidr *prefix, unsigned peer)
 {
-    if (allowed_remove(vpn->allowed, prefix, peer))
-        ask_kernel(vpn, prefix, false);
+    io_task_queue(&vpn->settle);
+    allowed_remove(vpn->allowed, prefix, peer);
 }
 
 /* ---- allowed_ips ---- */
@@ -123,21 +127,6 @@ void vpn_routes_remove(struct vpn_peer *peer)
 {
     for (size_t i = 0; peer->vpn->allowed != NULL && i < peer->config.allowed_count; i++)
         disown(peer->vpn, &peer->config.allowed[i], peer->number);
-}
-
-void vpn_routes_hold(struct vpn *vpn, const struct vpn_config *config, bool hold)
-{
-    enum {
-        NOBODY = VPN_PEERS_MAX
-    }; /* an owner that no packet meets: it is gone before one comes */
-    for (size_t i = 0; vpn->allowed != NULL && i < config->peer_count; i++) {
-        const struct vpn_peer_config *peer = &config->peers[i];
-        for (size_t j = 0; j < peer->allowed_count; j++)
-            if (hold)
-                (void)own(vpn, &peer->allowed[j], NOBODY, UINT_MAX);
-            else
-                disown(vpn, &peer->allowed[j], NOBODY);
-    }
 }
 
 /* ---- The mesh ---- */
@@ -267,6 +256,8 @@ bool vpn_routes_start(struct vpn *vpn, const struct vpn_config *config)
     uint8_t seed[16];
     io_task_init(&vpn->tell_routes, vpn->loop, on_tell, vpn);
     io_timer_init(&vpn->tell_later, vpn->loop, on_tell, vpn);
+    io_task_init(&vpn->settle, vpn->loop, on_settle, vpn);
+    io_timer_init(&vpn->settle_later, vpn->loop, on_settle, vpn);
     open_names(vpn, config);
     if (vpn->config.kind != IO_DEVICE_IP)
         return true;
@@ -305,5 +296,9 @@ void vpn_routes_stop(struct vpn *vpn)
 {
     io_task_cancel(&vpn->tell_routes);
     io_timer_stop(&vpn->tell_later);
+    io_task_cancel(&vpn->settle);
+    io_timer_stop(&vpn->settle_later);
+    io_task_cancel(&vpn->settle);
+    io_timer_stop(&vpn->settle_later);
     io_timer_stop(&vpn->names_late);
 }

@@ -186,6 +186,7 @@ static bool start_all(struct vpn *vpn, const struct vpn_config *config, char *wh
         made = make_peer(vpn, &config->peers[i], &peers, why, why_len) == 0;
     if (made && open_device(vpn, why, why_len) && vpn_accept_start(vpn, why, why_len)) {
         made = start_peers(vpn, &peers);
+        vpn_routes_settle(vpn);
         if (!made)
             snprintf(why, why_len, "out of memory");
         return made;
@@ -337,10 +338,9 @@ int vpn_reload(struct vpn *vpn, const struct vpn_config *config, char *why, size
         snprintf(why, why_len, "out of memory");
         return -1;
     }
-    vpn_routes_hold(vpn, config, true);
     stop_peers(vpn, config);
     bool started = start_peers(vpn, &fresh);
-    vpn_routes_hold(vpn, config, false);
+    vpn_routes_settle(vpn);
     if (!started)
         log_event(vpn->loop, LOG_ERROR, "reload", "out of memory: some peers are missing");
     return 0;

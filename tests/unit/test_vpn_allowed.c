@@ -16,19 +16,24 @@ static struct cidr prefix_of(const char *text)
     return prefix;
 }
 
-static enum allowed_added add(struct allowed *allowed, const char *text, unsigned peer,
-                              unsigned rank)
+/* True when the prefix had no owner before. */
+static bool add(struct allowed *allowed, const char *text, unsigned peer, unsigned rank)
 {
     struct cidr prefix = prefix_of(text);
+    size_t before = allowed_count(allowed);
 
-    return allowed_add(allowed, &prefix, peer, rank);
+    assert_true(allowed_add(allowed, &prefix, peer, rank));
+    return allowed_count(allowed) > before;
 }
 
+/* True when the prefix has lost its last owner. */
 static bool drop(struct allowed *allowed, const char *text, unsigned peer)
 {
     struct cidr prefix = prefix_of(text);
+    size_t before = allowed_count(allowed);
 
-    return allowed_remove(allowed, &prefix, peer);
+    allowed_remove(allowed, &prefix, peer);
+    return allowed_count(allowed) < before;
 }
 
 /* The peer for an address; -1 = nobody. */
@@ -116,9 +121,9 @@ static void a_source_counts_for_the_owner_of_its_longest_prefix_alone(void **sta
 
 static void every_owner_may_send_and_the_best_one_receives(void **state)
 {
-    assert_int_equal(add(*state, "10.20.0.0/16", 7, 2), ALLOWED_FIRST);
-    assert_int_equal(add(*state, "10.20.0.0/16", 5, 3), ALLOWED_ADDED);
-    assert_int_equal(add(*state, "10.20.0.0/16", 9, 2), ALLOWED_ADDED);
+    assert_true(add(*state, "10.20.0.0/16", 7, 2));
+    assert_false(add(*state, "10.20.0.0/16", 5, 3));
+    assert_false(add(*state, "10.20.0.0/16", 9, 2));
     assert_int_equal(to(*state, "10.20.0.1"), 7);
     assert_true(from(*state, "10.20.0.1", 5));
     assert_true(from(*state, "10.20.0.1", 9));
@@ -143,7 +148,7 @@ static void a_new_rank_moves_an_owner(void **state)
 {
     add(*state, "10.20.0.0/16", 1, 1);
     add(*state, "10.20.0.0/16", 2, 2);
-    assert_int_equal(add(*state, "10.20.0.0/16", 1, 3), ALLOWED_ADDED);
+    assert_false(add(*state, "10.20.0.0/16", 1, 3));
     assert_int_equal(to(*state, "10.20.0.1"), 2);
     assert_false(drop(*state, "10.20.0.0/16", 1));
     assert_true(drop(*state, "10.20.0.0/16", 2)); /* it was there once */
@@ -176,7 +181,7 @@ static void a_fork_owns_nothing(void **state)
     add(*state, "10.1.0.0/16", 2, 0);
     assert_int_equal(to(*state, "10.2.0.1"), -1);
     assert_false(drop(*state, "10.0.0.0/15", 1));
-    assert_int_equal(add(*state, "10.0.0.0/15", 3, 0), ALLOWED_FIRST);
+    assert_true(add(*state, "10.0.0.0/15", 3, 0));
     assert_true(drop(*state, "10.0.0.0/15", 3));
     assert_int_equal(to(*state, "10.0.0.1"), 1);
     assert_int_equal(to(*state, "10.1.0.1"), 2);
@@ -273,8 +278,7 @@ static void change(struct allowed *allowed)
         struct modelled *slot = slot_of(&new.prefix, new.peer);
         if (slot == NULL)
             return;
-        assert_int_not_equal(allowed_add(allowed, &new.prefix, new.peer, new.rank),
-                             ALLOWED_NO_MEMORY);
+        assert_true(allowed_add(allowed, &new.prefix, new.peer, new.rank));
         *slot = new;
     } else {
         struct modelled *slot = &model[below(MODEL)];
@@ -303,6 +307,106 @@ static void it_answers_as_a_list_does(void **state)
     assert_int_equal(to(*state, "0.0.0.0"), -1);
 }
 
+/* ---- The kernel's routes ---- */
+
+static struct cidr kernel[MODEL];
+static size_t kernel_count;
+static unsigned refuses_one_in; /* 0 = takes all */
+
+static size_t in_kernel(const struct cidr *prefix)
+{
+    size_t i = 0;
+
+    while (i < kernel_count &&
+           (kernel[i].prefix_len != prefix->prefix_len || !ip_equal(&kernel[i].ip, &prefix->ip)))
+        i++;
+    return i;
+}
+
+static bool ask(void *arg, const struct cidr *prefix, bool put)
+{
+    size_t at = in_kernel(prefix);
+
+    (void)arg;
+    assert_true((at == kernel_count) == put);
+    if (refuses_one_in > 0 && below(refuses_one_in) == 0)
+        return false;
+    if (put)
+        kernel[kernel_count++] = *prefix;
+    else
+        kernel[at] = kernel[--kernel_count];
+    return true;
+}
+
+static void the_kernel_is_asked_for_what_differs(void **state)
+{
+    struct cidr prefix = prefix_of("10.1.0.0/16");
+
+    kernel_count = refuses_one_in = 0;
+    add(*state, "10.1.0.0/16", 1, 0);
+    add(*state, "10.1.0.0/16", 2, 0);
+    add(*state, "10.2.0.0/16", 1, 0);
+    drop(*state, "10.2.0.0/16", 1);
+    assert_true(allowed_unsettled(*state));
+    allowed_settle(*state, ask, NULL);
+    assert_int_equal(kernel_count, 1);
+    assert_int_equal(in_kernel(&prefix), 0);
+    assert_false(allowed_unsettled(*state));
+    drop(*state, "10.1.0.0/16", 1);
+    assert_false(allowed_unsettled(*state));
+    drop(*state, "10.1.0.0/16", 2);
+    assert_int_equal(to(*state, "10.1.0.1"), -1);
+    allowed_settle(*state, ask, NULL);
+    assert_int_equal(kernel_count, 0);
+}
+
+static void what_changes_hands_is_not_asked(void **state)
+{
+    kernel_count = refuses_one_in = 0;
+    add(*state, "0.0.0.0/0", 1, 0);
+    allowed_settle(*state, ask, NULL);
+    drop(*state, "0.0.0.0/0", 1);
+    add(*state, "0.0.0.0/0", 2, 0);
+    assert_false(allowed_unsettled(*state));
+    assert_int_equal(to(*state, "192.0.2.1"), 2);
+}
+
+static void what_is_refused_is_asked_again(void **state)
+{
+    kernel_count = 0;
+    refuses_one_in = 1;
+    add(*state, "10.1.0.0/16", 1, 0);
+    allowed_settle(*state, ask, NULL);
+    assert_true(allowed_unsettled(*state));
+    refuses_one_in = 0;
+    allowed_settle(*state, ask, NULL);
+    assert_int_equal(kernel_count, 1);
+    assert_false(allowed_unsettled(*state));
+}
+
+static void the_kernel_agrees_in_the_end_whatever_it_refuses(void **state)
+{
+    memset(model, 0, sizeof model);
+    kernel_count = 0;
+    for (unsigned round = 0; round < ROUNDS; round++) {
+        change(*state);
+        refuses_one_in = 2;
+        if (below(8) == 0)
+            allowed_settle(*state, ask, NULL);
+    }
+    refuses_one_in = 0;
+    allowed_settle(*state, ask, NULL);
+    assert_int_equal(kernel_count, allowed_count(*state));
+    for (struct modelled *m = model; m < model + MODEL; m++) {
+        if (m->there)
+            assert_true(in_kernel(&m->prefix) < kernel_count);
+        if (m->there)
+            allowed_remove(*state, &m->prefix, m->peer);
+    }
+    allowed_settle(*state, ask, NULL);
+    assert_int_equal(kernel_count, 0);
+}
+
 static void it_holds_ten_thousand_prefixes(void **state)
 {
     struct cidr prefix = {.ip = {.family = 4, .bytes = {10}}, .prefix_len = 24};
@@ -310,7 +414,7 @@ static void it_holds_ten_thousand_prefixes(void **state)
     for (unsigned i = 0; i < 10000; i++) {
         prefix.ip.bytes[1] = (uint8_t)(i >> 8);
         prefix.ip.bytes[2] = (uint8_t)i;
-        assert_int_equal(allowed_add(*state, &prefix, i, 0), ALLOWED_FIRST);
+        assert_true(allowed_add(*state, &prefix, i, 0));
     }
     assert_int_equal(to(*state, "10.3.232.9"), 1000);
     assert_int_equal(to(*state, "10.39.15.255"), 9999);
@@ -334,6 +438,11 @@ int main(void)
         cmocka_unit_test_setup_teardown(what_was_not_owned_is_not_removed, make, end),
         cmocka_unit_test_setup_teardown(a_fork_owns_nothing, make, end),
         cmocka_unit_test_setup_teardown(it_answers_as_a_list_does, make, end),
+        cmocka_unit_test_setup_teardown(the_kernel_is_asked_for_what_differs, make, end),
+        cmocka_unit_test_setup_teardown(what_changes_hands_is_not_asked, make, end),
+        cmocka_unit_test_setup_teardown(what_is_refused_is_asked_again, make, end),
+        cmocka_unit_test_setup_teardown(the_kernel_agrees_in_the_end_whatever_it_refuses, make,
+                                        end),
         cmocka_unit_test_setup_teardown(it_holds_ten_thousand_prefixes, make, end),
     };
 

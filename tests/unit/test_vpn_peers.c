@@ -512,6 +512,26 @@ static void routes_of_peers_lead_into_the_device(void **state)
     assert_int_equal(sim_device_routes(ends_device(&ends, 0)), 2);
 }
 
+static void routes_that_there_was_no_room_for_follow(void **state)
+{
+    (void)state;
+    enum { MANY = IO_DEVICE_WAITING_MAX + 100 };
+    struct cidr *many = calloc(MANY, sizeof *many);
+    assert_non_null(many);
+    for (unsigned i = 0; i < MANY; i++)
+        many[i] =
+            (struct cidr){.ip = {.family = 4, .bytes = {172, 16, (uint8_t)(i >> 8), (uint8_t)i}},
+                          .prefix_len = 32};
+    ends.all[0].peers[0].allowed = many;
+    ends.all[0].peers[0].allowed_count = MANY;
+    bool started = ends_start(&ends, 0);
+    free(many);
+    assert_true(started);
+    for (int s = 0; s < 60 && sim_device_routes(ends_device(&ends, 0)) < MANY; s++)
+        ends_run_ms(&ends, 1000);
+    assert_int_equal(sim_device_routes(ends_device(&ends, 0)), MANY);
+}
+
 static void a_full_tunnel_is_carried_past_itself(void **state)
 {
     (void)state;
@@ -673,6 +693,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(a_name_that_is_taken_is_named, two, teardown),
         cmocka_unit_test_setup_teardown(an_address_that_is_in_use_is_named, two, teardown),
         cmocka_unit_test_setup_teardown(routes_of_peers_lead_into_the_device, two, teardown),
+        cmocka_unit_test_setup_teardown(routes_that_there_was_no_room_for_follow, two, teardown),
         cmocka_unit_test_setup_teardown(a_full_tunnel_is_carried_past_itself, two, teardown),
         cmocka_unit_test_setup_teardown(a_full_tunnel_waits_for_the_name_of_its_peer, two,
                                         teardown),
