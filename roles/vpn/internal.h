@@ -32,7 +32,7 @@ enum {
     VPN_ANSWERS_MAX =
         512 * 1024, /* queued for a peer that asks and does not read: it is not read */
     VPN_WIRE_ROOM = 128 * 1024 + 4096,
-    VPN_NETWORK_MS = 1000, /* at most one network configuration of a peer in this time */
+    VPN_NETWORK_MS = 1000, /* at most one network configuration of a peer is taken in this time */
     VPN_RESUME_MS = 200,   /* a listener that ran out of files tries again */
     VPN_SETTLE_MS = 200,   /* routes that there was no room for are asked for again */
     VPN_METER_MS = 5000,   /* the round trip is measured so often */
@@ -80,7 +80,9 @@ struct vpn_link {
 struct vpn_granted {
     struct io_device_address addresses[2];
     struct adit_ip dns[2];
-    uint64_t heard_ms; /* when it said so last; 0 = never */
+    struct quicktun_network wanted; /* what it said last */
+    struct io_timer take;           /* armed: that is taken then */
+    uint64_t took_ms;               /* 0 = never */
 };
 
 struct vpn_peer {
@@ -311,6 +313,7 @@ void vpn_routes_name_known(struct vpn_peer *peer);
 
 /* ---- network.c ---- */
 
+void vpn_network_init(struct vpn_peer *peer);
 void vpn_network_tell(struct vpn_link *link);
 void vpn_network_heard(struct vpn_link *link, const struct quicktun_network *network);
 void vpn_network_forget(struct vpn_peer *peer);

@@ -195,24 +195,11 @@ static bool take_dns(struct vpn_peer *peer, size_t at, const uint8_t *bytes, siz
     return true;
 }
 
-void vpn_network_heard(struct vpn_link *link, const struct quicktun_network *network)
+static void take(void *arg)
 {
-    struct vpn_peer *peer = link->peer;
-    bool ip = peer->vpn->config.kind == IO_DEVICE_IP;
-    uint64_t now = io_now_ms(peer->vpn->loop);
-    if (!peer->config.accept_network)
-        return;
-    if (peer->granted.heard_ms != 0 && now - peer->granted.heard_ms < VPN_NETWORK_MS) {
-        log_event(peer->vpn->loop, LOG_WARN, "network", "%s changes its mind too often",
-                  peer->config.name);
-        return;
-    }
-    peer->granted.heard_ms = now;
-    if (ip != (network->mode == QUICKTUN_IP)) {
-        log_event(peer->vpn->loop, LOG_WARN, "network", "%s: it is configured for the other mode",
-                  peer->config.name);
-        return;
-    }
+    struct vpn_peer *peer = arg;
+    const struct quicktun_network *network = &peer->granted.wanted;
+    peer->granted.took_ms = io_now_ms(peer->vpn->loop);
     take_address(peer, 0, network->ipv4.address, network->ipv4.netmask, 4);
     take_address(peer, 1, network->ipv6.address, network->ipv6.netmask, 16);
     bool changed = take_dns(peer, 0, network->ipv4.dns, 4);
@@ -221,9 +208,37 @@ void vpn_network_heard(struct vpn_link *link, const struct quicktun_network *net
         run_hook(peer);
 }
 
+void vpn_network_init(struct vpn_peer *peer)
+{
+    io_timer_init(&peer->granted.take, peer->vpn->loop, take, peer);
+}
+
+/* A peer that changes its mind all the time is followed once in VPN_NETWORK_MS. */
+void vpn_network_heard(struct vpn_link *link, const struct quicktun_network *network)
+{
+    struct vpn_peer *peer = link->peer;
+    struct vpn_granted *granted = &peer->granted;
+    bool ip = peer->vpn->config.kind == IO_DEVICE_IP;
+    if (!peer->config.accept_network)
+        return;
+    if (ip != (network->mode == QUICKTUN_IP)) {
+        log_event(peer->vpn->loop, LOG_WARN, "network", "%s: it is configured for the other mode",
+                  peer->config.name);
+        return;
+    }
+    granted->wanted = *network;
+    if (io_timer_armed(&granted->take))
+        return;
+    if (granted->took_ms == 0 || io_now_ms(peer->vpn->loop) - granted->took_ms >= VPN_NETWORK_MS)
+        take(peer);
+    else
+        io_timer_set(&granted->take, granted->took_ms + VPN_NETWORK_MS);
+}
+
 void vpn_network_forget(struct vpn_peer *peer)
 {
     bool had_dns = peer->granted.dns[0].family != 0 || peer->granted.dns[1].family != 0;
+    io_timer_stop(&peer->granted.take);
     drop_address(peer, 0);
     drop_address(peer, 1);
     memset(peer->granted.dns, 0, sizeof peer->granted.dns);

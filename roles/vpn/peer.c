@@ -201,6 +201,7 @@ struct vpn_peer *vpn_peer_new(struct vpn *vpn, const struct vpn_peer_config *con
     peer->vpn = vpn;
     list_init(&peer->node);
     io_timer_init(&peer->retry, vpn->loop, on_retry, peer);
+    vpn_network_init(peer);
     if (!make_password(&peer->password, config->password) ||
         !make_password(&peer->ask, config->ask_password)) {
         vpn_peer_free(peer);

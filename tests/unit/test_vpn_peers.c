@@ -1,6 +1,8 @@
 /* Peers of a VPN: who is let in, what replaces what, what a reload and an end do. */
 #include "vpn_ends.h"
 
+#include "roles/vpn/internal.h"
+
 static struct ends ends;
 static uint8_t packet[2000];
 
@@ -599,6 +601,32 @@ static void a_network_is_taken_where_that_is_wanted(void **state)
     assert_null(sim_host_hook_argument(ends.all[1].host, 3));
 }
 
+/* The peer's answer to everything is another one: three at once. */
+static void change_minds(struct io_loop *loop, void *arg)
+{
+    struct vpn *vpn = arg;
+    struct quicktun_network network = {
+        .mode = QUICKTUN_IP, .ipv4 = {.address = {10, 8, 0, 8}, .netmask = {255, 255, 240, 0}}};
+    (void)loop;
+    for (; network.ipv4.address[3] <= 10; network.ipv4.address[3]++)
+        vpn_network_heard(vpn->peers[0]->link, &network);
+}
+
+static void of_networks_that_change_quickly_the_last_is_taken(void **state)
+{
+    (void)state;
+    struct cidr last = {.ip = {.family = 4, .bytes = {10, 8, 0, 10}}, .prefix_len = 20};
+    ends.all[1].peers[0].accept_network = true;
+    connect_all();
+    ends_on(&ends, 1, change_minds, ends.all[1].vpn);
+    ends_run_ms(&ends, 100);
+    struct io_device *device = ends_device(&ends, 1);
+    assert_false(sim_device_has_address(device, &last));
+    ends_run_ms(&ends, VPN_NETWORK_MS);
+    assert_true(sim_device_has_address(device, &last));
+    assert_int_equal(sim_device_addresses(device), 2);
+}
+
 static void a_network_is_not_taken_else(void **state)
 {
     (void)state;
@@ -700,6 +728,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(a_full_tunnel_waits_for_no_name_for_ever, two, teardown),
         cmocka_unit_test_setup_teardown(a_network_is_taken_where_that_is_wanted, with_network,
                                         teardown),
+        cmocka_unit_test_setup_teardown(of_networks_that_change_quickly_the_last_is_taken,
+                                        with_network, teardown),
         cmocka_unit_test_setup_teardown(a_network_is_not_taken_else, with_network, teardown),
         cmocka_unit_test_setup_teardown(an_address_that_no_machine_can_have_is_not_taken,
                                         with_network, teardown),
