@@ -69,7 +69,6 @@ def test_a_token_is_renewed_without_dropping_a_channel(programs):
     caller.check()
     mark = house.publisher.mark()
     house.publisher.wait_for(r"\bconnected\b", after=mark)
-    house.server.wait_served(NAME, after=0)
     caller.check()
     other = house.open()
     other.check()
