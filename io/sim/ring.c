@@ -19,7 +19,7 @@ static void grow(struct ring *ring, size_t need)
         room *= 2;
     if (room == ring->room)
         return;
-    uint8_t *bytes = world_alloc(room);
+    uint8_t *bytes = world_realloc(NULL, room);
     ring_copy(ring, 0, bytes, ring->len);
     free(ring->bytes);
     ring->bytes = bytes;

@@ -41,7 +41,6 @@ struct sim_event {
     void (*fire)(void *arg);
     void *arg;
     uint64_t at_us;
-    uint64_t order;
     size_t slot; /* place in the heap + 1; 0 = not set */
 };
 void sim_event_init(struct sim_event *event, struct sim_world *world, void (*fire)(void *arg),

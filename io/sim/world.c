@@ -77,42 +77,42 @@ bool sim_chance(struct sim_world *world, unsigned per_10000)
 
 /* ---- The queue ---- */
 
-static bool earlier(const struct sim_event *a, const struct sim_event *b)
+static bool earlier(const struct world_slot *a, const struct world_slot *b)
 {
     return a->at_us != b->at_us ? a->at_us < b->at_us : a->order < b->order;
 }
 
-static void heap_place(struct sim_world *world, size_t at, struct sim_event *event)
+static void heap_place(struct sim_world *world, size_t at, const struct world_slot *slot)
 {
-    world->heap[at] = event;
-    event->slot = at + 1;
+    world->heap[at] = *slot;
+    slot->event->slot = at + 1;
 }
 
 static void heap_up(struct sim_world *world, size_t at)
 {
-    struct sim_event *event = world->heap[at];
-    while (at > 0 && earlier(event, world->heap[(at - 1) / 2])) {
-        heap_place(world, at, world->heap[(at - 1) / 2]);
+    struct world_slot slot = world->heap[at];
+    while (at > 0 && earlier(&slot, &world->heap[(at - 1) / 2])) {
+        heap_place(world, at, &world->heap[(at - 1) / 2]);
         at = (at - 1) / 2;
     }
-    heap_place(world, at, event);
+    heap_place(world, at, &slot);
 }
 
 static void heap_down(struct sim_world *world, size_t at)
 {
-    struct sim_event *event = world->heap[at];
+    struct world_slot slot = world->heap[at];
     for (;;) {
         size_t child = 2 * at + 1;
         if (child >= world->heap_count)
             break;
-        if (child + 1 < world->heap_count && earlier(world->heap[child + 1], world->heap[child]))
+        if (child + 1 < world->heap_count && earlier(&world->heap[child + 1], &world->heap[child]))
             child++;
-        if (!earlier(world->heap[child], event))
+        if (!earlier(&world->heap[child], &slot))
             break;
-        heap_place(world, at, world->heap[child]);
+        heap_place(world, at, &world->heap[child]);
         at = child;
     }
-    heap_place(world, at, event);
+    heap_place(world, at, &slot);
 }
 
 void sim_event_init(struct sim_event *event, struct sim_world *world, void (*fire)(void *arg),
@@ -126,12 +126,13 @@ void sim_event_at(struct sim_event *event, uint64_t at_us)
     struct sim_world *world = event->world;
     sim_event_cancel(event);
     event->at_us = at_us < world->now_us ? world->now_us : at_us;
-    event->order = world->next_order++;
     if (world->heap_count == world->heap_room) {
         world->heap_room = world->heap_room == 0 ? 256 : 2 * world->heap_room;
         world->heap = world_realloc(world->heap, world->heap_room * sizeof *world->heap);
     }
-    heap_place(world, world->heap_count++, event);
+    const struct world_slot slot = {
+        .at_us = event->at_us, .order = world->next_order++, .event = event};
+    heap_place(world, world->heap_count++, &slot);
     heap_up(world, event->slot - 1);
 }
 
@@ -146,13 +147,14 @@ void sim_event_cancel(struct sim_event *event)
         return;
     struct sim_world *world = event->world;
     size_t at = event->slot - 1;
-    struct sim_event *last = world->heap[--world->heap_count];
+    const struct world_slot last = world->heap[--world->heap_count];
     event->slot = 0;
-    if (last == event)
+    if (last.event == event)
         return;
-    heap_place(world, at, last);
-    heap_up(world, at);
-    heap_down(world, last->slot - 1);
+    heap_place(world, at, &last);
+    heap_down(world, at);
+    if (last.event->slot - 1 == at)
+        heap_up(world, at);
 }
 
 /* ---- Running ---- */
@@ -161,7 +163,7 @@ bool sim_step(struct sim_world *world)
 {
     if (world->heap_count == 0)
         return false;
-    struct sim_event *event = world->heap[0];
+    struct sim_event *event = world->heap[0].event;
     world->now_us = event->at_us;
     world->totals.events++;
     sim_event_cancel(event);
@@ -178,7 +180,7 @@ bool sim_run(struct sim_world *world, uint64_t at_us, bool (*until)(void *arg), 
             return false;
         if (until != NULL && until(arg))
             return true;
-        if (world->heap_count == 0 || world->heap[0]->at_us > at_us) {
+        if (world->heap_count == 0 || world->heap[0].at_us > at_us) {
             if (world->now_us < at_us)
                 world->now_us = at_us;
             return false;

@@ -11,13 +11,20 @@ enum { WORLD_FAILURE_MAX = 512 };
 
 struct sim_name;
 
+/* An event in the queue; when it comes stands here, too, so that it is found without the event. */
+struct world_slot {
+    uint64_t at_us;
+    uint64_t order; /* among those of the same time */
+    struct sim_event *event;
+};
+
 struct sim_world {
     uint64_t seed;
     uint64_t random; /* state of the world's own generator */
     uint64_t now_us;
     uint64_t hash;
     uint64_t next_order;
-    struct sim_event **heap;
+    struct world_slot *heap;
     size_t heap_count;
     size_t heap_room;
     FILE *trace;

@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <getopt.h>
 #include <inttypes.h>
+#include <malloc.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -18,7 +19,8 @@ static const struct scenario *const scenarios[] = {
 
 enum {
     SCENARIO_COUNT = sizeof scenarios / sizeof scenarios[0],
-    SEEDS_FOR_RATES = 200, /* fewer say nothing about how often a fault comes */
+    SEEDS_FOR_RATES = 200,          /* fewer say nothing about how often a fault comes */
+    KEEP_BYTES = 256 * 1024 * 1024, /* of memory, from one world to the next */
 };
 
 struct options {
@@ -215,6 +217,8 @@ int main(int argc, char **argv)
     };
     struct options options = {.first = 1, .last = 0, .program = argv[0]};
     int option;
+    (void)mallopt(M_MMAP_THRESHOLD, KEEP_BYTES);
+    (void)mallopt(M_TRIM_THRESHOLD, KEEP_BYTES);
     while ((option = getopt_long(argc, argv, "", names, NULL)) != -1) {
         switch (option) {
         case 's':

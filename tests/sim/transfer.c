@@ -18,16 +18,28 @@ static uint64_t scramble(uint64_t z)
     return z ^ (z >> 31);
 }
 
+/* Eight bytes of a direction; no other place has the same. */
+static uint64_t word_at(uint64_t key, uint64_t number)
+{
+    uint64_t z = key + number * 0x9e3779b97f4a7c15;
+    return (z ^ (z >> 32)) * 0xbf58476d1ce4e5b9;
+}
+
 void transfer_bytes(const struct transfer *transfer, enum transfer_direction direction, uint64_t at,
                     uint8_t *out, size_t len)
 {
     uint64_t key = scramble(transfer->transfers->salt + transfer->id * 2 + (uint64_t)direction);
-    for (size_t i = 0; i < len;) {
-        uint64_t place = at + i;
-        uint8_t word[sizeof(uint64_t)];
-        store_u64(word, scramble(key + (place / sizeof word) * 0x9e3779b97f4a7c15));
-        for (size_t j = place % sizeof word; j < sizeof word && i < len; j++)
-            out[i++] = word[j];
+    while (len > 0) {
+        uint64_t word = word_at(key, at / sizeof word);
+        size_t first = at % sizeof word;
+        size_t part = sizeof word - first < len ? sizeof word - first : len;
+        if (part == sizeof word)
+            memcpy(out, &word, sizeof word);
+        else
+            memcpy(out, (const uint8_t *)&word + first, part);
+        out += part;
+        at += part;
+        len -= part;
     }
 }
 
