@@ -4,7 +4,7 @@
 
 #include <stdlib.h>
 
-enum { SECOND_US = 1000 * 1000 };
+enum { SECOND_US = 1000 * 1000, STARVED_FILES = 9 };
 
 struct piece {
     struct list node;
@@ -179,6 +179,58 @@ static uint64_t jump(struct chaos *chaos, const struct chaos_target *target)
 void chaos_wall_jumps(struct chaos *chaos, const struct chaos_target *target, uint64_t mean_us)
 {
     chaos_add(chaos, jump, NULL, target, mean_us);
+}
+
+static uint64_t starve(struct chaos *chaos, const struct chaos_target *target)
+{
+    sim_host_set_files_max(
+        target->a, sim_random_between(chaos->world, target->least, target->least + STARVED_FILES));
+    return sim_random_between(chaos->world, SECOND_US, 10 * SECOND_US);
+}
+
+static void feed(struct chaos *chaos, const struct chaos_target *target)
+{
+    (void)chaos;
+    sim_host_set_files_max(target->a, 0);
+}
+
+void chaos_starves(struct chaos *chaos, const struct chaos_target *target, uint64_t mean_us)
+{
+    chaos_add(chaos, starve, feed, target, mean_us);
+}
+
+static uint64_t hang(struct chaos *chaos, const struct chaos_target *target)
+{
+    struct sim_process *process = party_process(target->party);
+    if (process != NULL)
+        sim_process_hang(process, sim_random_between(chaos->world, SECOND_US, 40 * SECOND_US));
+    return 0;
+}
+
+void chaos_hangs(struct chaos *chaos, const struct chaos_target *target, uint64_t mean_us)
+{
+    chaos_add(chaos, hang, NULL, target, mean_us);
+}
+
+static uint64_t end_life(struct chaos *chaos, const struct chaos_target *target)
+{
+    uint64_t away_us = sim_random_below(chaos->world, target->most * SECOND_US);
+    switch (sim_random_below(chaos->world, 3)) {
+    case 0:
+        party_cycle(target->party);
+        break;
+    case 1:
+        party_restart(target->party, SIM_KILL_PROCESS, away_us);
+        break;
+    default:
+        party_restart(target->party, SIM_KILL_POWER, away_us);
+    }
+    return 0;
+}
+
+void chaos_restarts(struct chaos *chaos, const struct chaos_target *target, uint64_t mean_us)
+{
+    chaos_add(chaos, end_life, NULL, target, mean_us);
 }
 
 void chaos_weather(struct chaos *chaos)

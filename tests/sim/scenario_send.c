@@ -136,8 +136,8 @@ static void set_weather(struct sim_world *world)
 
 static void add_chaos(struct chaos *chaos, struct courier *courier)
 {
-    const struct chaos_target target = {courier->sender_host, courier->receiver_host};
-    const struct chaos_target receiver = {courier->receiver_host, NULL};
+    const struct chaos_target target = {.a = courier->sender_host, .b = courier->receiver_host};
+    const struct chaos_target receiver = {.a = courier->receiver_host};
     chaos_init(chaos, courier->world);
     set_weather(courier->world);
     chaos_cuts(chaos, &target, 8 * SECOND_US);

@@ -18,6 +18,8 @@ enum {
     START_S = 5,
     ROUGH_MIN_S = 5,
     ROUGH_MAX_S = 120,
+    AWAY_MAX_S = 20,  /* of who is killed */
+    SERVER_FILES = 3, /* it starts with, and no connection */
     CALM_GIVE_UP_S = 600,
     NOTICE_S = 40,     /* after which a dead connection is noticed on both sides */
     RECONNECT_S = 100, /* handshake 30 s, longest wait 60 s, and a connection */
@@ -79,7 +81,7 @@ static void run_calls(struct rough_town *rough, uint64_t calls, uint64_t seconds
 static void restart(struct sim_world *world, struct party *party)
 {
     enum sim_kill how = sim_chance(world, 5000) ? SIM_KILL_POWER : SIM_KILL_PROCESS;
-    party_restart(party, how, sim_random_below(world, 20 * TOWN_SECOND_US));
+    party_restart(party, how, sim_random_below(world, AWAY_MAX_S * TOWN_SECOND_US));
 }
 
 static void restart_or_cycle(struct sim_world *world, struct party *party)
@@ -88,14 +90,6 @@ static void restart_or_cycle(struct sim_world *world, struct party *party)
         restart(world, party);
     else
         party_cycle(party);
-}
-
-static uint64_t restart_server(struct chaos *chaos, const struct chaos_target *target)
-{
-    (void)target;
-    struct town *town = container_of(chaos, struct town, chaos);
-    restart_or_cycle(chaos->world, &town->server);
-    return 0;
 }
 
 static uint64_t restart_household(struct chaos *chaos, const struct chaos_target *target)
@@ -109,18 +103,6 @@ static uint64_t restart_household(struct chaos *chaos, const struct chaos_target
     uint64_t count = household->has_twin ? 3 : 2;
     restart_or_cycle(chaos->world, parties[sim_random_below(chaos->world, count)]);
     return 0;
-}
-
-static uint64_t starve_server(struct chaos *chaos, const struct chaos_target *target)
-{
-    sim_host_set_files_max(target->a, sim_random_between(chaos->world, 3, 12));
-    return sim_random_between(chaos->world, TOWN_SECOND_US, 10 * TOWN_SECOND_US);
-}
-
-static void feed_server(struct chaos *chaos, const struct chaos_target *target)
-{
-    (void)chaos;
-    sim_host_set_files_max(target->a, 0);
 }
 
 /* ---- What users do meanwhile ---- */
@@ -168,7 +150,8 @@ static uint64_t use(struct chaos *chaos, const struct chaos_target *target)
 static void go_rough(struct town *town)
 {
     struct chaos *chaos = &town->chaos;
-    struct chaos_target server = {.a = town->server_host};
+    struct chaos_target server = {
+        .a = town->server_host, .party = &town->server, .least = SERVER_FILES, .most = AWAY_MAX_S};
     chaos_weather(chaos);
     chaos_cuts(chaos, &server, 15 * TOWN_SECOND_US);
     chaos_stalls(chaos, &server, 60 * TOWN_SECOND_US);
@@ -176,9 +159,9 @@ static void go_rough(struct town *town)
     chaos_refusals(chaos, &server, 60 * TOWN_SECOND_US);
     chaos_unreachable(chaos, &server, 90 * TOWN_SECOND_US);
     chaos_wall_jumps(chaos, &server, 120 * TOWN_SECOND_US);
-    chaos_add(chaos, restart_server, NULL, &server, 150 * TOWN_SECOND_US);
+    chaos_restarts(chaos, &server, 150 * TOWN_SECOND_US);
     chaos_add(chaos, restart_household, NULL, &server, 60 * TOWN_SECOND_US);
-    chaos_add(chaos, starve_server, feed_server, &server, 60 * TOWN_SECOND_US);
+    chaos_starves(chaos, &server, 60 * TOWN_SECOND_US);
     chaos_add(chaos, use, NULL, &server, 20 * TOWN_SECOND_US);
     struct chaos_target website = {.a = town->website.site};
     chaos_cuts(chaos, &website, 60 * TOWN_SECOND_US);

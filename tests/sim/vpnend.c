@@ -68,7 +68,7 @@ void vpnend_init(struct vpnend *end, struct sim_world *world, struct letters *le
     uint8_t n = (uint8_t)(number + 1);
     *end = (struct vpnend){.world = world, .letters = letters, .number = number, .kind = kind};
     snprintf(name, sizeof name, "end%u", n);
-    snprintf(address, sizeof address, "192.0.2.%u", n);
+    snprintf(address, sizeof address, "192.0.2.%u", n + 10U);
     end->host = sim_host_new(world, name, address);
     end->at.port = VPNEND_PORT;
     (void)ip_parse(address, &end->at.ip);
