@@ -2,6 +2,7 @@
 
 #include "base/encode.h"
 #include "io/real/process.h"
+#include "roles/keyring.h"
 #include "roles/master/handle.h"
 
 #include <adit/snitun_token.h>
@@ -9,7 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { KEY_FILE_MAX = 64 * 1024 };
+enum { API_KEY_FILE_MAX = 64 * 1024 };
 
 static bool fail(char why[OPTION_WHY_MAX], const char *path, const char *text)
 {
@@ -44,18 +45,9 @@ static bool name_files(struct demofiles *files, const char *directory, char why[
 static bool find_key(struct demofiles *files, struct io_loop *loop, struct snitun_keyring *keyring,
                      char why[OPTION_WHY_MAX])
 {
-    char *text = NULL;
-    size_t len = 0;
-    unsigned line = 0;
-    int error = io_file_read_secret(io_disk(loop), files->fernet_key, KEY_FILE_MAX, &text, &len);
-    if (error == 0) {
-        error = snitun_keyring_parse(keyring, text, len, &line);
-        wipe(text, len);
-        free(text);
-        return error == 0 || fail(why, files->fernet_key, "no Fernet key; remove the file");
-    }
+    int error = keyring_read(io_disk(loop), files->fernet_key, keyring, why, OPTION_WHY_MAX);
     if (error != IO_E_NOT_FOUND)
-        return fail(why, files->fernet_key, io_error_text(error));
+        return error == IO_OK;
     char key_text[SNITUN_FERNET_KEY_TEXT + 2];
     keyring->count = 1;
     io_random(loop, keyring->keys[0], sizeof keyring->keys[0]);
@@ -99,7 +91,7 @@ static bool has_mine(const struct demofiles *files, struct io_loop *loop,
     char *text = NULL;
     size_t len = 0;
     bool has = store_find_name(store, mine, &host) == STORE_OK &&
-               io_file_read_secret(io_disk(loop), files->mine, KEY_FILE_MAX, &text, &len) == 0;
+               io_file_read_secret(io_disk(loop), files->mine, API_KEY_FILE_MAX, &text, &len) == 0;
     store_host_clear(&host);
     if (text != NULL)
         wipe(text, len);

@@ -2,6 +2,7 @@
 
 #include "base/encode.h"
 #include "io/real/console.h"
+#include "roles/keyring.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -9,21 +10,9 @@
 int keyfile_read(const struct command *command, struct io_disk *disk, const char *path,
                  struct snitun_keyring *keyring)
 {
-    char *text = NULL;
-    size_t len = 0;
-    int error = io_file_read_secret(disk, path, KEYFILE_MAX, &text, &len);
-    if (error != 0)
-        return command_failed(command, "%s: %s", path, io_error_text(error));
-    unsigned line = 0;
-    error = snitun_keyring_parse(keyring, text, len, &line);
-    wipe(text, len);
-    free(text);
-    if (error != 0) {
-        return command_failed(command,
-                              "%s:%u: no Fernet key: %d characters of base64url, one key "
-                              "a line (adit keygen fernet makes one)",
-                              path, line, SNITUN_FERNET_KEY_TEXT);
-    }
+    char why[OPTION_WHY_MAX];
+    if (keyring_read(disk, path, keyring, why, sizeof why) != IO_OK)
+        return command_failed(command, "%s", why);
     return EXIT_FINE;
 }
 

@@ -1,14 +1,12 @@
 #include "roles/master/service.h"
 
 #include "base/encode.h"
+#include "roles/keyring.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 
-enum {
-    KEY_FILE_MAX = 16 * 1024,
-    PEM_FILE_MAX = 256 * 1024,
-};
+enum { PEM_FILE_MAX = 256 * 1024 };
 
 void master_secrets_free(struct master_secrets *secrets)
 {
@@ -17,29 +15,6 @@ void master_secrets_free(struct master_secrets *secrets)
     snitun_keyring_wipe(&secrets->keyring);
     io_tls_unref(secrets->tls);
     free(secrets);
-}
-
-static int read_keyring(struct master_service *service, struct snitun_keyring *keyring, char *why,
-                        size_t why_len)
-{
-    const char *path = service->fernet_key_file;
-    char *text = NULL;
-    size_t len = 0;
-    unsigned line = 0;
-    int error = io_file_read_secret(io_disk(service->loop), path, KEY_FILE_MAX, &text, &len);
-
-    if (error != IO_OK) {
-        snprintf(why, why_len, "cannot read the Fernet key file %s: %s", path,
-                 io_error_text(error));
-        return -1;
-    }
-    error = snitun_keyring_parse(keyring, text, len, &line);
-    wipe(text, len);
-    free(text);
-    if (error == 0)
-        return 0;
-    snprintf(why, why_len, "%s, line %u: %s", path, line, snitun_token_error_text(error));
-    return -1;
 }
 
 static int read_tls(struct master_service *service, struct io_tls **tls, char *why, size_t why_len)
@@ -85,7 +60,8 @@ struct master_secrets *master_secrets_read(struct master_service *service, char 
         return NULL;
     }
     secrets->service = service;
-    if (read_keyring(service, &secrets->keyring, why, why_len) == 0 &&
+    if (keyring_read(io_disk(service->loop), service->fernet_key_file, &secrets->keyring, why,
+                     why_len) == IO_OK &&
         read_tls(service, &secrets->tls, why, why_len) == 0)
         return secrets;
     master_secrets_free(secrets);

@@ -1,12 +1,10 @@
 #include "roles/server/internal.h"
 
-#include "base/encode.h"
+#include "roles/keyring.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-enum { KEY_FILE_MAX = 16 * 1024 };
 
 static const size_t memory_default = (size_t)1024 * 1024 * 1024;
 
@@ -24,32 +22,6 @@ void server_limits_default(struct server_limits *limits)
         .channels_per_address = 1000,
         .memory = memory_default,
     };
-}
-
-static int read_keys(struct io_loop *loop, const char *path, struct snitun_keyring *keyring,
-                     char *why, size_t why_len)
-{
-    char *text = NULL;
-    size_t len = 0;
-    unsigned line = 0;
-    int error = io_file_read_secret(io_disk(loop), path, KEY_FILE_MAX, &text, &len);
-
-    if (error != IO_OK) {
-        snprintf(why, why_len, "cannot read the Fernet key file %s: %s", path,
-                 io_error_text(error));
-        return -1;
-    }
-    error = snitun_keyring_parse(keyring, text, len, &line);
-    wipe(text, len);
-    free(text);
-    if (error == 0)
-        return 0;
-    if (line == 0)
-        snprintf(why, why_len, "%s holds no Fernet key; make one with: adit keygen fernet --out %s",
-                 path, path);
-    else
-        snprintf(why, why_len, "%s, line %u: %s", path, line, snitun_token_error_text(error));
-    return -1;
 }
 
 static void *copy(const void *from, size_t count, size_t size)
@@ -86,7 +58,8 @@ struct snapshot *snapshot_new(struct io_loop *loop, const struct server_config *
         snprintf(why, why_len, "out of memory");
         goto err;
     }
-    if (read_keys(loop, config->fernet_key_file, &snapshot->keyring, why, why_len) != 0)
+    if (keyring_read(io_disk(loop), config->fernet_key_file, &snapshot->keyring, why, why_len) !=
+        IO_OK)
         goto err;
     return snapshot;
 
