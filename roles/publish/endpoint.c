@@ -104,8 +104,9 @@ void endpoint_open(struct publish *publish, struct tunnel_channel *channel)
     publish->counters.channels++;
     if (endpoint == NULL)
         goto err_channel;
-    endpoint->dial = io_dial(publish->loop, config->to_host, config->to_port,
-                             config->endpoint_connect_ms, on_dialled, endpoint);
+    endpoint->dial =
+        io_dial_often(publish->loop, &publish->endpoint_names, config->to_host, config->to_port,
+                      config->endpoint_connect_ms, on_dialled, endpoint);
     if (endpoint->dial == NULL)
         goto err_endpoint;
     endpoint->publish = publish;

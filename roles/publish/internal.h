@@ -75,6 +75,7 @@ struct publish {
     bool credential_spent;         /* aes-gcm from standard input, sent once */
     struct tunnel_hub hub;
     struct connector connector;
+    struct io_dial_memory endpoint_names;
     struct list links;               /* the oldest first */
     struct link *current;            /* serves */
     struct link *next;               /* is being connected */

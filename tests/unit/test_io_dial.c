@@ -35,17 +35,22 @@ struct io_stream {
     bool open;
 };
 
-enum { STREAMS = 32 };
+enum { STREAMS = 40 };
 static struct io_stream streams[STREAMS];
 static size_t connects;
 static struct io_lookup lookup;
 static bool looking_up;
+static unsigned lookups;
+static bool no_lookup;    /* it lacks memory */
 static int connect_error; /* of io_connect() at once */
 
 struct io_lookup *io_lookup(struct io_loop *on, const char *host, uint16_t port, io_lookup_fn *done,
                             void *arg)
 {
     assert_ptr_equal(on, &loop);
+    lookups++;
+    if (no_lookup)
+        return NULL;
     lookup = (struct io_lookup){.done = done, .arg = arg, .port = port};
     snprintf(lookup.host, sizeof(lookup.host), "%s", host);
     looking_up = true;
@@ -157,6 +162,8 @@ static int setup(void **state)
     connects = 0;
     connect_error = 0;
     looking_up = false;
+    lookups = 0;
+    no_lookup = false;
     return io_core_init(&loop.core, no_log, NULL, LOG_ERROR) ? 0 : -1;
 }
 
@@ -333,6 +340,220 @@ static void more_addresses_than_the_limit_are_not_tried(void **state)
     assert_int_equal(outcome.calls, 1);
 }
 
+/* ---- Remembered look-ups ---- */
+
+static struct io_dial *dial_often(struct io_dial_memory *memory, struct outcome *outcome)
+{
+    struct io_dial *dial = io_dial_often(&loop, memory, "a.example", 443, 10000, done, outcome);
+    assert_non_null(dial);
+    assert_int_equal(outcome->calls, 0);
+    return dial;
+}
+
+/* Dials with nothing remembered; the name has these addresses, and the first one answers. */
+static void learn(struct io_dial_memory *memory, const char *const *addrs, size_t count)
+{
+    struct outcome outcome = {0};
+    unsigned before = lookups;
+    dial_often(memory, &outcome);
+    assert_int_equal(lookups, before + 1);
+    answer(0, addrs, count);
+    succeed(&streams[connects - 1]);
+    assert_int_equal(outcome.error, 0);
+    io_close(outcome.stream);
+}
+
+static void a_name_that_is_dialled_often_is_looked_up_every_5_s(void **state)
+{
+    (void)state;
+    struct io_dial_memory memory = {0};
+    const char *const addrs[] = {"192.0.2.1"};
+    learn(&memory, addrs, 1);
+    for (int i = 0; i < 4; i++) {
+        struct outcome outcome = {0};
+        pass_ms(IO_DIAL_REMEMBER_MS / 4 - 1);
+        dial_often(&memory, &outcome);
+        pass_ms(0);
+        assert_true(goes_to(&streams[connects - 1], "192.0.2.1"));
+        succeed(&streams[connects - 1]);
+        assert_int_equal(outcome.calls, 1);
+        assert_ptr_equal(outcome.stream, &streams[connects - 1]);
+    }
+    assert_int_equal(lookups, 1);
+    pass_ms(4);
+    learn(&memory, addrs, 1);
+}
+
+static void all_remembered_addresses_are_tried_in_their_order(void **state)
+{
+    (void)state;
+    struct io_dial_memory memory = {0};
+    struct outcome outcome = {0};
+    const char *const addrs[] = {"2001:db8::1", "2001:db8::2", "192.0.2.1"};
+    const char *const order[] = {"2001:db8::1", "192.0.2.1", "2001:db8::2"};
+    learn(&memory, addrs, 3);
+    dial_often(&memory, &outcome);
+    pass_ms(0);
+    for (size_t i = 0; i < 3; i++) {
+        assert_int_equal(connects, 2 + i);
+        assert_true(goes_to(&streams[1 + i], order[i]));
+        if (i < 2)
+            pass_ms(IO_DIAL_STAGGER_MS);
+    }
+    assert_int_equal(lookups, 1);
+    succeed(&streams[3]);
+    assert_ptr_equal(outcome.stream, &streams[3]);
+    assert_int_equal(open_streams(), 1);
+}
+
+static void where_remembered_addresses_fail_the_name_is_looked_up_anew(void **state)
+{
+    (void)state;
+    struct io_dial_memory memory = {0};
+    struct outcome outcome = {0};
+    const char *const before[] = {"192.0.2.1", "192.0.2.2"};
+    const char *const now[] = {"192.0.2.2", "192.0.2.3"};
+    learn(&memory, before, 2);
+    dial_often(&memory, &outcome);
+    pass_ms(0);
+    fail_with(&streams[1], IO_E_REFUSED);
+    assert_int_equal(lookups, 1);
+    fail_with(&streams[2], IO_E_REFUSED);
+    assert_int_equal(lookups, 2);
+    assert_int_equal(outcome.calls, 0);
+    answer(0, now, 2);
+    /* What failed a moment ago is not tried again. */
+    assert_int_equal(connects, 4);
+    assert_true(goes_to(&streams[3], "192.0.2.3"));
+    succeed(&streams[3]);
+    assert_ptr_equal(outcome.stream, &streams[3]);
+
+    struct outcome next = {0};
+    dial_often(&memory, &next);
+    pass_ms(0);
+    assert_true(goes_to(&streams[4], "192.0.2.2"));
+    assert_int_equal(lookups, 2);
+    succeed(&streams[4]);
+}
+
+static void where_a_remembered_address_is_silent_the_name_is_looked_up_beside(void **state)
+{
+    (void)state;
+    struct io_dial_memory memory = {0};
+    struct outcome outcome = {0};
+    const char *const before[] = {"192.0.2.1"};
+    const char *const now[] = {"192.0.2.3"};
+    learn(&memory, before, 1);
+    dial_often(&memory, &outcome);
+    pass_ms(0);
+    pass_ms(IO_DIAL_STAGGER_MS - 1);
+    assert_int_equal(lookups, 1);
+    pass_ms(1);
+    assert_int_equal(lookups, 2);
+    answer(0, now, 1);
+    assert_int_equal(open_streams(), 2);
+    succeed(&streams[2]);
+    assert_ptr_equal(outcome.stream, &streams[2]);
+    assert_int_equal(open_streams(), 1);
+}
+
+static void a_silent_remembered_address_may_answer_during_the_look_up(void **state)
+{
+    (void)state;
+    struct io_dial_memory memory = {0};
+    struct outcome outcome = {0};
+    const char *const addrs[] = {"192.0.2.1"};
+    learn(&memory, addrs, 1);
+    dial_often(&memory, &outcome);
+    pass_ms(0);
+    pass_ms(IO_DIAL_STAGGER_MS);
+    assert_true(looking_up);
+    succeed(&streams[1]);
+    assert_false(looking_up);
+    assert_ptr_equal(outcome.stream, &streams[1]);
+}
+
+static void no_failure_is_remembered(void **state)
+{
+    (void)state;
+    struct io_dial_memory memory = {0};
+    const char *const addrs[] = {"192.0.2.1"};
+    struct outcome unknown = {0};
+    dial_often(&memory, &unknown);
+    answer(IO_E_NAME_AGAIN, NULL, 0);
+    assert_int_equal(unknown.error, IO_E_NAME_AGAIN);
+    learn(&memory, addrs, 1);
+
+    struct outcome refused = {0};
+    dial_often(&memory, &refused);
+    pass_ms(0);
+    fail_with(&streams[1], IO_E_REFUSED);
+    answer(IO_E_NAME_AGAIN, NULL, 0);
+    assert_int_equal(refused.error, IO_E_REFUSED);
+    struct outcome again = {0};
+    dial_often(&memory, &again);
+    pass_ms(0);
+    fail_with(&streams[2], IO_E_REFUSED);
+    assert_int_equal(lookups, 4);
+    answer(0, addrs, 1);
+    assert_int_equal(again.calls, 1);
+    assert_int_equal(again.error, IO_E_REFUSED);
+}
+
+static void remembered_addresses_that_fail_at_once_end_the_dial_later(void **state)
+{
+    (void)state;
+    struct io_dial_memory memory = {0};
+    struct outcome outcome = {0};
+    const char *const addrs[] = {"192.0.2.1"};
+    learn(&memory, addrs, 1);
+    connect_error = IO_E_UNREACHABLE;
+    no_lookup = true;
+    dial_often(&memory, &outcome);
+    pass_ms(0);
+    assert_int_equal(outcome.calls, 1);
+    assert_int_equal(outcome.error, IO_E_UNREACHABLE);
+}
+
+static void a_dial_of_remembered_addresses_can_be_cancelled(void **state)
+{
+    (void)state;
+    struct io_dial_memory memory = {0};
+    struct outcome outcome = {0};
+    const char *const addrs[] = {"192.0.2.1"};
+    learn(&memory, addrs, 1);
+    io_dial_cancel(dial_often(&memory, &outcome));
+    struct io_dial *dial = dial_often(&memory, &outcome);
+    pass_ms(0);
+    pass_ms(IO_DIAL_STAGGER_MS);
+    assert_true(looking_up);
+    io_dial_cancel(dial);
+    assert_int_equal(open_streams(), 0);
+    assert_int_equal(outcome.calls, 0);
+}
+
+static void as_many_addresses_as_are_tried_are_remembered(void **state)
+{
+    (void)state;
+    struct io_dial_memory memory = {0};
+    struct outcome outcome = {0};
+    char texts[40][IP_TEXT_MAX];
+    const char *addrs[40];
+    for (int i = 0; i < 40; i++) {
+        snprintf(texts[i], sizeof(texts[i]), "192.0.2.%d", i);
+        addrs[i] = texts[i];
+    }
+    learn(&memory, addrs, 20);
+    dial_often(&memory, &outcome);
+    pass_ms(0);
+    for (size_t i = 1; i <= IO_DIAL_ADDRESSES_MAX; i++)
+        fail_with(&streams[i], IO_E_REFUSED);
+    answer(0, addrs + 20, 20);
+    for (size_t i = IO_DIAL_ADDRESSES_MAX + 1; outcome.calls == 0; i++)
+        fail_with(&streams[i], IO_E_REFUSED);
+    assert_int_equal(connects, 1 + 2 * IO_DIAL_ADDRESSES_MAX);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
@@ -347,6 +568,15 @@ int main(void)
         TEST(a_name_that_is_not_found_is_told),
         TEST(a_cancelled_dial_is_silent_at_every_stage),
         TEST(more_addresses_than_the_limit_are_not_tried),
+        TEST(a_name_that_is_dialled_often_is_looked_up_every_5_s),
+        TEST(all_remembered_addresses_are_tried_in_their_order),
+        TEST(where_remembered_addresses_fail_the_name_is_looked_up_anew),
+        TEST(where_a_remembered_address_is_silent_the_name_is_looked_up_beside),
+        TEST(a_silent_remembered_address_may_answer_during_the_look_up),
+        TEST(no_failure_is_remembered),
+        TEST(remembered_addresses_that_fail_at_once_end_the_dial_later),
+        TEST(a_dial_of_remembered_addresses_can_be_cancelled),
+        TEST(as_many_addresses_as_are_tried_are_remembered),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
