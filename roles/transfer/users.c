@@ -115,6 +115,23 @@ static const char *add_line(struct users *users, char *line)
     return NULL;
 }
 
+/* A file with a NUL is no text: what stands behind it would be neither read nor kept. */
+static int read_file(struct io_disk *disk, const char *path, char **text, size_t *len, char *why,
+                     size_t why_len)
+{
+    int error = io_file_read_secret(disk, path, USERS_FILE_MAX, text, len);
+    if (error == 0 && memchr(*text, '\0', *len) != NULL) {
+        wipe(*text, *len);
+        free(*text);
+        *text = NULL;
+        error = IO_E_OTHER;
+        snprintf(why, why_len, "the users file %s is no text: it has a NUL", path);
+    } else if (error != 0) {
+        snprintf(why, why_len, "cannot read the users file %s: %s", path, io_error_text(error));
+    }
+    return error;
+}
+
 int users_read(struct users *users, struct io_disk *disk, const char *path, char *why,
                size_t why_len)
 {
@@ -123,11 +140,8 @@ int users_read(struct users *users, struct io_disk *disk, const char *path, char
     const char *wrong = NULL;
     unsigned number = 0;
     *users = (struct users){0};
-    int error = io_file_read_secret(disk, path, USERS_FILE_MAX, &text, &len);
-    if (error != 0) {
-        snprintf(why, why_len, "cannot read the users file %s: %s", path, io_error_text(error));
+    if (read_file(disk, path, &text, &len, why, why_len) != 0)
         return -1;
-    }
     for (char *line = text; line != NULL && wrong == NULL;) {
         char *newline = strchr(line, '\n');
         if (newline != NULL)
@@ -192,11 +206,9 @@ int users_set(struct io_disk *disk, const char *path, const char *name, const ch
     size_t old_len = 0;
     size_t line_len = 0;
     size_t rest_len = 0;
-    int error = io_file_read_secret(disk, path, USERS_FILE_MAX, &old, &old_len);
-    if (error != 0 && error != IO_E_NOT_FOUND) {
-        snprintf(why, why_len, "%s: %s", path, io_error_text(error));
+    int error = read_file(disk, path, &old, &old_len, why, why_len);
+    if (error != 0 && error != IO_E_NOT_FOUND)
         return -1;
-    }
     const char *text = old == NULL ? "" : old;
     const char *line = line_of(text, name, &line_len);
     const char *rest = line == NULL ? NULL : behind_hash(line, line_len, &rest_len);

@@ -1,7 +1,8 @@
 """Writes the seeds of the fuzz harnesses: make_seeds.py VECTORS OUT STAMP
 
 Each harness fuzz_<name>.c has a function here that yields its inputs from the vectors; they land in
-OUT/<name>/. STAMP is touched when all are written.
+OUT/<name>/, and beside them what was once found, each file of regressions/<name>/ under its own
+name. STAMP is touched when all are written.
 """
 import json
 import pathlib
@@ -11,6 +12,7 @@ import sys
 
 
 EXAMPLES = pathlib.Path(__file__).resolve().parents[2] / "docs" / "examples"
+REGRESSIONS = pathlib.Path(__file__).resolve().parent / "regressions"
 
 
 def split_at(where, data):
@@ -245,8 +247,91 @@ def packet(_vectors):
                    + step(2 | 12, 99, datagram) + step(2, 36 << 6 | 21, flow[0]))
 
 
+def server(_vectors):
+    """Devices and peers, as the steps of fuzz_server.c have them; speaker 0 is the peer."""
+    call = lambda who: bytes([16 * who])
+    hello = lambda who, name: bytes([16 * who + 3, name, 0])
+    serve = lambda name, kind: call(0) + bytes([5, name, kind, 7, 0])
+    frame = lambda choice, payload=b"": bytes([8, choice, len(payload)]) + payload
+    wait = b"\x0e\x03\xe8"
+    for kind in (0, 1, 2, 4, 5, 6, 8, 9, 10):
+        for step in (255, 2):
+            up = bytes([0, step]) + serve(0x20, kind)
+            yield (up + call(1) + hello(1, 0) + call(2) + hello(2, 1) + frame(1, b"answer" * 9)
+                   + frame(4) + b"\x11\x05hello" + frame(5) + frame(3) + wait + b"\x0d")
+    whitelisted = bytes([0, 255]) + serve(0, 0x40) + call(1) + hello(1, 0) + wait
+    yield whitelisted
+    yield bytes([0, 255]) + serve(0, 0x60) + call(1) + hello(1, 0) + frame(1, b"x") + b"\x0f\0" + wait
+    yield bytes([0, 9]) + call(1) + hello(1, 3) + b"\x11\x02hi" + b"\x1d" + wait
+    yield bytes([1, 3]) + call(1) + b"\x12\1\1\2\3\4" + hello(1, 3) + b"\x12\0\1\2\3\4" + wait
+    yield bytes([1, 255]) + call(1) + b"\x12\2\1\2\3\4" + b"\x15\0\0\x17\0" + wait
+    yield bytes([6, 255]) + b"\x40\x45\0\0\x47\0" + call(1) + hello(1, 0) + call(1) + hello(1, 2) + wait
+    yield bytes([2, 40]) + serve(0, 2) + call(1) + hello(1, 0) + b"\x10\x15\0\x82\x17\0" + wait
+    yield bytes([0, 255]) + call(0) + b"\5\0\0\7\1" + wait + call(0) + b"\5\0\x80" + wait
+    yield bytes([0, 255]) + serve(0, 2) + b"\x0f\xa0" + wait + serve(0, 2) + b"\x0f\xff" + wait
+    yield bytes([8, 1]) + call(0) + call(1) + call(2) + b"\x11\4GET " + wait
+
+
+ROLES = {
+    "server": {"role": "server", "state": "serving", "uptime_s": 200.5, "listen": ["127.0.0.1:443"],
+               "names": 2, "workers": [{"channels": 3, "buffered": 2048}],
+               "peers": [{"hostname": "a\u00e9.example", "address": "192.0.2.1:5",
+                          "cipher": "aes-gcm", "protocol_version": 2, "channels": 3, "rtt_ms": 12,
+                          "bytes_received": 5 << 40, "bytes_sent": 10}] * 3,
+               "counters": {"bytes_received": 1 << 30, "bytes_sent": 1, "refused-token": 7},
+               "master": {"address": "127.0.0.1:8444", "uptime_s": 1,
+                          "counters": {"requests": 3, "tokens": 2, "refused": 1}}},
+    "publish": {"role": "publish", "name": "web", "to": "[::1]:80", "state": "connected",
+                "uptime_s": 4000, "server": "relay.example:443", "hostname": "a.example",
+                "cipher": "aes-cbc", "protocol_version": 0, "rtt_ms": 9,
+                "channels": [{"id": 1, "caller": "192.0.2.9", "age_ms": 90000,
+                              "bytes_received": 1, "bytes_sent": 2}] * 2,
+                "counters": {"bytes_received": 9, "bytes_sent": 8}},
+    "vpn": {"role": "vpn", "state": "up", "uptime_s": 9, "device": "adit0", "mode": "ip",
+            "key": "00", "listen": ["0.0.0.0:2998"], "counters": {"refused": 1, "early": 2,
+                                                                   "drops": {"full": 3}},
+            "peers": [{"name": "b", "state": "connected", "address": "192.0.2.1:9", "key": "11",
+                       "handshake_s": 12, "rtt_ms": 3, "drops": {"full": 1},
+                       "bytes_received": 3000, "bytes_sent": 1}] * 4},
+}
+
+
+def status(_vectors):
+    roles = dict(ROLES, several={"services": [ROLES["publish"]] * 2},
+                 master=dict(ROLES["server"]["master"], role="master"))
+    for name, answer in sorted(roles.items()):
+        text = json.dumps(answer).encode()
+        for lines in (0, 5, 9, 64 + 7):
+            yield bytes([lines]) + text + b"\0" + text.replace(b"1", b"0")
+
+
+def users(_vectors):
+    line = b"alice:$argon2id$v=19$m=8,t=1,p=1$c2FsdHNhbHRzYWx0$aGFzaA:%s:%s\n"
+    for text in (line % (b"hers", b"size=4096"), line % (b"", b"") + b"# bob\n\n"
+                 + (line % (b"/in", b"")).replace(b"alice", b"bob"), b"alice::::\n", b"",
+                 b"alice:$argon2id$x:", line % (b"", b"size=0"), line % (b"", b"") * 2):
+        for name in (b"alice", b"bob", b"a:b"):
+            yield name + b"\0" + text
+
+
+def zstd(_vectors):
+    head = lambda pack, plain, at=0, change=0: struct.pack(">BBHHB", pack, plain >> 16,
+                                                          plain & 0xffff, at, change)
+    text = b"to be packed, " * 40
+    yield head(1, len(text)) + text
+    yield head(1, len(text), 4, 1) + text
+    yield head(1, len(text) - 1, 9, 128) + text
+    # RFC 8878: a raw block and an RLE block, single segment and with a window; a skippable frame
+    magic = b"\x28\xb5\x2f\xfd"
+    yield head(0, 5) + magic + b"\x20\5" + b"\x29\0\0hello"
+    yield head(0, 4096) + magic + b"\x60\0\x0f" + b"\x03\x80\0x"
+    yield head(0, 64) + magic + b"\0\x68" + b"\x03\x02\0x"
+    yield head(0, 64) + magic + b"\4\xf8" + b"\x03\x02\0x" + bytes(4)
+    yield head(0, 0) + b"\x50\x2a\x4d\x18\4\0\0\0skip"
+
+
 HARNESSES = (clienthello, clienthello_differs, config, frames, master, packet, proxyheader, quicktun,
-             sodiumtcp, token)
+             server, sodiumtcp, status, token, users, zstd)
 
 
 def main():
@@ -257,6 +342,8 @@ def main():
         directory.mkdir(parents=True)
         for number, seed in enumerate(harness(vectors)):
             (directory / f"{number:03}").write_bytes(seed)
+        for found in sorted((REGRESSIONS / harness.__name__).glob("*")):
+            shutil.copy(found, directory)
     stamp.touch()
 
 

@@ -61,6 +61,27 @@ static void each_mistake_is_named_with_its_line(void **state)
     assert_refused(text, "line 2: the name stands twice");
 }
 
+/* Fuzzing found it: what stood behind the NUL was left out, and lost when a user was set. */
+static void a_file_with_a_nul_is_refused_and_left_as_it_is(void **state)
+{
+    (void)state;
+    static const char text[] = "# x\0\nalice";
+    struct users users;
+    char why[256] = "";
+    char *now = NULL;
+    size_t len = 0;
+    assert_int_equal(io_file_write(NULL, path, text, sizeof(text), 0600, false), 0);
+    assert_int_equal(users_read(&users, NULL, path, why, sizeof(why)), -1);
+    assert_non_null(strstr(why, "it has a NUL"));
+    why[0] = '\0';
+    assert_int_equal(users_set(NULL, path, "bob", hash, why, sizeof(why)), -1);
+    assert_non_null(strstr(why, "it has a NUL"));
+    assert_int_equal(io_file_read(NULL, path, USERS_FILE_MAX, &now, &len), 0);
+    assert_int_equal(len, sizeof(text));
+    assert_memory_equal(now, text, sizeof(text));
+    free(now);
+}
+
 static void a_file_that_others_may_read_is_refused(void **state)
 {
     (void)state;
@@ -106,6 +127,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_line_is_a_user),
         cmocka_unit_test(each_mistake_is_named_with_its_line),
+        cmocka_unit_test(a_file_with_a_nul_is_refused_and_left_as_it_is),
         cmocka_unit_test(a_file_that_others_may_read_is_refused),
         cmocka_unit_test(a_new_hash_leaves_the_rest_of_the_file),
         cmocka_unit_test(names_that_break_a_line_are_no_names),
