@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { RING_ROOM_MIN = 1024 };
+enum { RING_ROOM_MIN = 1024 }; /* given back when empty: most connections idle */
 
 static size_t least(size_t a, size_t b)
 {
@@ -52,10 +52,9 @@ void ring_push(struct ring *ring, const void *bytes, size_t len)
 void ring_drop(struct ring *ring, size_t len)
 {
     ring->len -= len;
-    if (ring->len == 0)
+    ring->first = ring->len == 0 ? 0 : (ring->first + len) & (ring->room - 1);
+    if (ring->len == 0 && ring->room == RING_ROOM_MIN)
         ring_clear(ring);
-    else
-        ring->first = (ring->first + len) & (ring->room - 1);
 }
 
 void ring_copy(const struct ring *ring, size_t at, void *out, size_t len)
