@@ -2,6 +2,7 @@
 
 #include "base/cursor.h"
 
+#include <endian.h>
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
@@ -25,14 +26,19 @@ static void put16(uint8_t *at, size_t value)
     at[1] = (uint8_t)value;
 }
 
-static uint32_t add(uint32_t sum, const uint8_t *bytes, size_t len)
+static uint64_t add(uint64_t sum, const uint8_t *bytes, size_t len)
 {
-    for (size_t i = 0; i < len; i++)
-        sum += i % 2 == 0 ? (uint32_t)bytes[i] << 8 : bytes[i];
+    size_t at = 0;
+    for (uint32_t word; at + sizeof word <= len; at += sizeof word) {
+        memcpy(&word, bytes + at, sizeof word);
+        sum += be32toh(word);
+    }
+    for (; at < len; at++)
+        sum += (uint64_t)bytes[at] << (at % 2 == 0 ? 8 : 0);
     return sum;
 }
 
-static uint16_t fold(uint32_t sum)
+static uint16_t fold(uint64_t sum)
 {
     while (sum >> 16 != 0)
         sum = (sum & 0xffff) + (sum >> 16);
@@ -41,8 +47,7 @@ static uint16_t fold(uint32_t sum)
 
 static uint16_t udp_sum(const uint8_t *packet, size_t len)
 {
-    uint32_t sum = add(17 + (uint32_t)(len - IP_LEN), packet + FROM_AT, 8);
-    return fold(add(sum, packet + IP_LEN, len - IP_LEN));
+    return fold(add(add(17 + len - IP_LEN, packet + FROM_AT, 8), packet + IP_LEN, len - IP_LEN));
 }
 
 static void seal_header(uint8_t *packet)
@@ -69,11 +74,12 @@ static void compose(const struct letters *letters, size_t number, uint8_t *packe
     put16(packet + IP_LEN + 4, letter->len - IP_LEN);
     for (size_t i = 0; i < 8; i++)
         packet[NUMBER_AT + i] = (uint8_t)((uint64_t)number >> (56 - 8 * i));
-    for (size_t i = LETTER_MIN; i < letter->len; i++) {
+    for (size_t i = LETTER_MIN; i < letter->len; i += sizeof pattern) {
+        size_t left = letter->len - i;
         pattern ^= pattern << 13;
         pattern ^= pattern >> 7;
         pattern ^= pattern << 17;
-        packet[i] = (uint8_t)(pattern >> 32);
+        memcpy(packet + i, &pattern, left < sizeof pattern ? left : sizeof pattern);
     }
     put16(packet + UDP_SUM_AT, udp_sum(packet, letter->len));
 }
