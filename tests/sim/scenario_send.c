@@ -202,7 +202,7 @@ static const enum sim_fault faults[] = {
 const struct scenario scenario_send = {
     .name = "send",
     .about = "files on their way while everything fails, power above all",
-    .one_in = 2,
+    .one_in = 1,
     .run = run,
     .faults = faults,
 };
