@@ -305,6 +305,44 @@ def status(_vectors):
             yield bytes([lines]) + text + b"\0" + text.replace(b"1", b"0")
 
 
+def transfer(_vectors):
+    """Transfers to the receiver and from the sender, as the steps of fuzz_transfer.c have them."""
+    size = lambda n: n.to_bytes(3, "big")
+    begin = lambda name, n, kind=0, exists=1, how=3: bytes([
+        0, 16 * name | exists << 2 | kind, how]) + (b"" if how & 4 else size(n))
+    start, end, finish = b"\1\0", b"\4\1\0", b"\5"
+    block = lambda n: b"\2" + struct.pack(">H", n // 4)
+    packed = lambda n, at=0, change=0: b"\3" + struct.pack(">HHB", n - 512, at, change)
+    wait, again = b"\xf0\x01\xf4", b"\6"
+    for step in (255, 3):
+        head = lambda options, more: bytes([options, more, step])
+        whole = begin(0, 400) + start + block(400) + end + wait
+        yield head(1, 0) + whole + finish + wait
+        yield head(1, 2) + begin(1, 0, 1) + begin(2, 40000) + wait + start + start + packed(
+            40000) + end + wait + finish + wait
+        yield head(1, 0) + begin(3, 8000) + start + block(4000) + wait + again + begin(
+            3, 8000) + wait + start + block(4000) + end + wait + finish
+        yield head(1, 1) + begin(5, 0, 2, 0, 8 | 4) + start + block(4000) + b"\4\0\0" + finish + wait
+        yield head(1, 0) + begin(4, 4, 0, 2) + wait + begin(4, 4, 0, 0) + start + block(4) + end + wait
+        yield head(1, 8) + whole * 3 + finish + wait
+        yield head(1, 0) + again + begin(0, 9000) + start + block(8000) + wait
+        yield head(1, 0) + begin(0, 400) + start + packed(2000, 9, 8) + end + wait
+        yield head(3, 0) + block(400) * 3 + wait + b"\xfd" + wait
+        yield head(3, 1) + block(120000) + wait + b"\xfd" + wait
+        yield head(1, 0) + b"\7\x1a\x08\0\0\0\0\1full\0" + wait
+        # the sender
+        offer = lambda verdict, n=0: bytes([0, verdict | n, 0])
+        ack = lambda status=0: bytes([2, status]) + size(10)
+        credit = b"\4\xff\xff"
+        yield head(0, 1) + offer(0) * 3 + wait + ack() * 5 + wait + b"\5" + wait
+        yield head(0, 1 | 4) + offer(1, 4) * 3 + wait + ack(1) * 5 + wait + b"\5"
+        yield head(0, 32 | 8) + wait + credit * 4 + wait + ack() * 5 + wait + b"\5" + wait
+        yield head(0, 2 | 16) + offer(2) * 3 + wait + ack(2) * 5 + wait + b"\5" + wait
+        yield head(0, 64) + wait + ack(3) * 5 + wait + b"\xfa" + wait
+        yield head(2, 0) + wait + b"\6" + size(30000) + wait + b"\xfd" + wait
+        yield head(0, 0) + b"\7\x1a\x08\0\0\0\0\1full\0" + wait
+
+
 def users(_vectors):
     line = b"alice:$argon2id$v=19$m=8,t=1,p=1$c2FsdHNhbHRzYWx0$aGFzaA:%s:%s\n"
     for text in (line % (b"hers", b"size=4096"), line % (b"", b"") + b"# bob\n\n"
@@ -312,6 +350,30 @@ def users(_vectors):
                  b"alice:$argon2id$x:", line % (b"", b"size=0"), line % (b"", b"") * 2):
         for name in (b"alice", b"bob", b"a:b"):
             yield name + b"\0" + text
+
+
+def vpn(_vectors):
+    """Two peers and a device, as the steps of fuzz_vpn.c have them."""
+    calls, wait = b"\x00\x10", b"\x0f\x03\xe8"
+    packet = lambda who, how, kind=0: bytes([16 * who + 7, how, kind])
+    large = lambda who, how, kind=0: packet(who, how, kind | 64) + b"\0\x0b\xb8"
+    route = lambda who, what, network, bits, ids: bytes([16 * who + 4, what, bits, ids]) + network
+    device = lambda what, kind: bytes([0x0b, what, kind, 0]) + b"\x0b\xb8" * (kind >> 6)
+    for options, more, step in ((0, 3, 255), (4, 3, 255), (4, 11, 9), (1, 2, 255), (5, 6, 40)):
+        up = bytes([options, more, step]) + calls + wait
+        packets = b"".join(packet(who, how, kind) + b"\0" for who in (0, 1)
+                           for how in (200, 100) for kind in (0, 2, 4, 6))
+        yield up + packets + wait
+        yield up + packet(0, 207, 32) + b"\0" + packet(1, 207, 0) + b"\1" + device(0, 0)
+        yield up + b"".join(bytes([7, 0, kind, 0, 0x0b, 0xb8]) for kind in (64, 66, 68, 70)) + wait
+        yield up + device(101, 64) + device(101, 66) + device(101, 68) + device(0, 0) + wait
+        yield (up + route(0, 4, b"\x14\7", 24, 1) + route(1, 0x24, b"\x14\7", 24, 2) + b"\5"
+               + route(0, 1, b"\x01\7", 32, 1) + wait + route(0, 6, b"\x14\7", 24, 0) + wait)
+        yield up + route(0, 4, b"\x14\1", 24, 1) + route(0, 0x84, b"\x14\1", 9, 1) + route(
+            0, 4, b"\x14\2", 16, 40) + route(0, 20, b"\x14\2", 16, 1) + wait
+        yield up + b"\3\7\0\0" + b"\x13\2\3\x80" + wait + b"\x0d\0\x0d\x81" + wait
+        yield up + b"\x0d\x87" + calls + wait + b"\x8e\x1e" + wait + b"\1\3\x09ab" + wait
+    yield b"\0\3\xff" + b"\0\2\x0c\x80\x09QUICKTUN\0\0" + wait
 
 
 def zstd(_vectors):
@@ -331,7 +393,8 @@ def zstd(_vectors):
 
 
 HARNESSES = (clienthello, clienthello_differs, config, frames, master, packet, proxyheader, quicktun,
-             server, sodiumtcp, status, token, users, zstd)
+             server, sodiumtcp, status, token, transfer, users, vpn,
+             zstd)
 
 
 def main():
