@@ -361,7 +361,7 @@ static void configure(uint8_t options, uint8_t more)
 {
     static uint8_t secret[QUICKTUN_KEY_LEN] = {9};
     static uint8_t public_key[QUICKTUN_KEY_LEN];
-    static const struct addr listen = {.ip = {.family = 4}, .port = PORT};
+    static struct addr listen = {.ip = {.family = 4}, .port = PORT};
     static struct io_device_address address = {.ip = {.family = 4, .bytes = {10, 9, 0, 1}},
                                                .prefix_len = 24};
     struct quicktun_context *own = quicktun_context_new(secret, draw, NULL);
@@ -379,7 +379,7 @@ static void configure(uint8_t options, uint8_t more)
                                  .addresses = &address,
                                  .address_count = 1,
                                  .secret = secret,
-                                 .listen = (struct addr *)&listen,
+                                 .listen = &listen,
                                  .listen_count = 1,
                                  .announce = &announced,
                                  .announce_count = options & 3 ? 0 : 1,
