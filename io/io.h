@@ -179,6 +179,7 @@ enum {
     IO_FLUSH_MS = 120000,              /* without progress of what is queued, after io_close() */
     IO_LINGER_MS = 5000,               /* until the other side's end, after the queue is empty */
     IO_LINGER_DRAIN_MAX = 1024 * 1024, /* bytes read and dropped after io_close() */
+    IO_LINGER_STILL_MS = 1000,         /* without news, where its loop has ended */
 };
 
 /* Starts to connect. `connected` or `failed` follows. NULL with *error set. */
@@ -207,7 +208,8 @@ void io_stream_set_multiplexed(struct io_stream *stream);
 
 /*
  * Of a multiplexed stream: how many bytes to send at once, so that what is more urgent and comes
- * next is not far behind them. 8 KiB on a slow line to 128 KiB.
+ * next is not far behind them. 8 KiB on a slow line to 128 KiB, less what would be left over behind
+ * the whole pieces that the kernel sends.
  */
 size_t io_send_at_once(const struct io_stream *stream);
 
@@ -246,7 +248,8 @@ void io_shutdown(struct io_stream *stream);
 /*
  * Ends the stream for its owner. What is queued is still sent, then the end; then what the other
  * side still sends is read and dropped, bounded by IO_LINGER_*, so that no reset eats what is on
- * its way.
+ * its way. Where its loop has ended, it is waited for only until all of it is acknowledged, and then
+ * nothing came for IO_LINGER_STILL_MS: nobody is sending what could provoke a reset.
  */
 void io_close(struct io_stream *stream);
 

@@ -3,7 +3,23 @@
 void pace_start(struct pace *pace)
 {
     pace->unsent_max = PACE_MOST;
+    pace->piece = 0;
     pace->full = false;
+}
+
+void pace_set_packet(struct pace *pace, size_t packet)
+{
+    if (packet == 0 || packet >= PACE_PIECE_MAX)
+        pace->piece = packet;
+    else
+        pace->piece = PACE_PIECE_MAX / packet * packet;
+}
+
+size_t pace_at_once(const struct pace *pace)
+{
+    if (pace->piece == 0 || pace->unsent_max < pace->piece)
+        return pace->unsent_max;
+    return pace->unsent_max - pace->unsent_max % pace->piece;
 }
 
 void pace_full(struct pace *pace, uint64_t now_ms)

@@ -120,10 +120,8 @@ struct addr io_stream_local(const struct io_stream *stream)
 
 void io_stream_set_multiplexed(struct io_stream *stream)
 {
-    if (!stream->tcp)
-        return;
-    pace_start(&stream->pace);
-    stream_set_unsent_max(stream);
+    if (stream->tcp)
+        stream_start_pace(stream);
 }
 
 /* ---- From loop to loop: the parcel is the stream itself ---- */

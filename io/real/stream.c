@@ -99,10 +99,34 @@ void io_again(struct io_stream *stream)
 
 /* ---- Sending ---- */
 
-void stream_set_unsent_max(struct io_stream *stream)
+static void set_unsent_max(struct io_stream *stream)
 {
     int max = (int)stream->pace.unsent_max;
     setsockopt(fd_of(stream), IPPROTO_TCP, TCP_NOTSENT_LOWAT, &max, sizeof(max));
+}
+
+/* It follows the other side's window and the path: asked now and then. */
+static void ask_packet(struct io_stream *stream)
+{
+    int packet = 0;
+    socklen_t len = sizeof(packet);
+    if (getsockopt(fd_of(stream), IPPROTO_TCP, TCP_MAXSEG, &packet, &len) == 0 && packet > 0)
+        pace_set_packet(&stream->pace, (size_t)packet);
+}
+
+void stream_start_pace(struct io_stream *stream)
+{
+    pace_start(&stream->pace);
+    set_unsent_max(stream);
+    ask_packet(stream);
+}
+
+static void note_full(struct io_stream *stream)
+{
+    if (stream->pace.unsent_max == 0)
+        return;
+    pace_full(&stream->pace, io_now_ms(stream->source.loop));
+    ask_packet(stream);
 }
 
 /*
@@ -144,7 +168,7 @@ int stream_send(struct io_stream *stream, const void *bytes, size_t len)
         return (int)sent;
     if ((size_t)sent == len)
         return 0;
-    pace_full(&stream->pace, io_now_ms(stream->source.loop));
+    note_full(stream);
     const uint8_t *rest = (const uint8_t *)bytes + sent;
     struct pool *pool = &stream->source.loop->core.pool;
     return chain_append(&stream->queue, pool, rest, len - (size_t)sent) ? 0 : IO_E_NO_MEMORY;
@@ -170,11 +194,11 @@ int stream_flush(struct io_stream *stream)
             return (int)sent;
         }
         if (sent == 0) {
-            pace_full(&stream->pace, io_now_ms(stream->source.loop));
+            note_full(stream);
             return 0;
         }
         if (pace_room(&stream->pace, io_now_ms(stream->source.loop)))
-            stream_set_unsent_max(stream);
+            set_unsent_max(stream);
         chain_consume(&stream->queue, pool, (size_t)sent);
     }
     if (stream->finishing)
@@ -202,7 +226,7 @@ size_t io_queued(const struct io_stream *stream)
 
 size_t io_send_at_once(const struct io_stream *stream)
 {
-    return stream->pace.unsent_max;
+    return pace_at_once(&stream->pace);
 }
 
 size_t io_unacked(const struct io_stream *stream)

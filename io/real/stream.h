@@ -61,8 +61,8 @@ int stream_send(struct io_stream *stream, const void *bytes, size_t len);
 /* Sends from the queue what the kernel takes, and the end after it where that was asked for. */
 int stream_flush(struct io_stream *stream);
 
-/* Tells the kernel how much may wait without having been sent. */
-void stream_set_unsent_max(struct io_stream *stream);
+/* From now on it is kept small what waits in the kernel without having been sent. */
+void stream_start_pace(struct io_stream *stream);
 
 /* Sends the end, now or after the queue. */
 void stream_finish(struct io_stream *stream);

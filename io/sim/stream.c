@@ -292,7 +292,7 @@ size_t io_queued(const struct io_stream *stream)
 
 size_t io_send_at_once(const struct io_stream *stream)
 {
-    return stream->pace.unsent_max;
+    return pace_at_once(&stream->pace);
 }
 
 size_t io_unacked(const struct io_stream *stream)

@@ -230,12 +230,28 @@ static void on_readable(void *arg)
 }
 
 /*
+ * What the stream does not take waits in front of every later frame: a slow line gets small
+ * batches, so that a short frame is never far behind a long one. Returns how long a frame may be,
+ * its header included: two fill a long batch, so that what is passed on of one is not much shorter
+ * than a batch's half nor a little longer.
+ */
+static size_t set_batch(struct tunnel *tunnel)
+{
+    size_t batch_max = io_send_at_once(tunnel->stream);
+
+    tunnel->batch_max = batch_max < WIRE_FULL ? batch_max : WIRE_FULL;
+    snitun_session_set_frame_shared(tunnel->session, tunnel->batch_max / 2);
+    return tunnel->batch_max > SNITUN_FRAME_ALONE ? tunnel->batch_max / 2 : tunnel->batch_max;
+}
+
+/*
  * Fills the wire buffer with control frames and then frames by turns, up to what the line takes at
  * once. Bytes, or an error.
  */
 static long fill(struct tunnel *tunnel, uint8_t *wire)
 {
     size_t header_len = snitun_header_len(tunnel->session);
+    size_t frame_max = set_batch(tunnel) - header_len;
     uint64_t now_ms = io_now_ms(tunnel->hub->loop);
     struct snitun_channel *next;
     size_t used = 0;
@@ -254,8 +270,10 @@ static long fill(struct tunnel *tunnel, uint8_t *wire)
         next = snitun_turn(tunnel->session, &limit);
         if (next == NULL)
             break;
-        if (limit > tunnel->batch_max - used)
-            limit = tunnel->batch_max - used;
+        if (limit > frame_max)
+            limit = frame_max;
+        if (limit > tunnel->batch_max - used - header_len)
+            limit = tunnel->batch_max - used - header_len;
         channel = snitun_channel_user(next);
         len = channel_read(channel, wire + used + header_len, limit);
         if (len > 0) {
@@ -266,18 +284,6 @@ static long fill(struct tunnel *tunnel, uint8_t *wire)
         }
     }
     return (long)used;
-}
-
-/*
- * What the stream does not take waits in front of every later frame: a slow line gets small
- * batches, so that a short frame is never far behind a long one.
- */
-static void set_batch(struct tunnel *tunnel)
-{
-    tunnel->batch_max = io_send_at_once(tunnel->stream);
-    if (tunnel->batch_max > WIRE_FULL)
-        tunnel->batch_max = WIRE_FULL;
-    snitun_session_set_frame_shared(tunnel->session, tunnel->batch_max / 2);
 }
 
 /* Sends until the stream takes no more: then its devices are not read either. */
@@ -291,7 +297,6 @@ static void send_frames(struct tunnel *tunnel)
             tunnel_want_pump(tunnel);
             return;
         }
-        set_batch(tunnel);
         len = fill(tunnel, tunnel->hub->wire);
         if (len < 0)
             end(tunnel, TUNNEL_END_PROTOCOL, (int)len);

@@ -90,6 +90,33 @@ static void stays_away_from_a_stream_without_a_pace(void **state)
     assert_int_equal(pace.unsent_max, 0);
 }
 
+static size_t at_once(size_t unsent_max, size_t packet)
+{
+    struct pace pace;
+    pace_start(&pace);
+    pace.unsent_max = unsent_max;
+    pace_set_packet(&pace, packet);
+    return pace_at_once(&pace);
+}
+
+static void whole_pieces_are_sent_at_once(void **state)
+{
+    (void)state;
+    assert_int_equal(at_once(PACE_MOST, 1448), 2 * 45 * 1448);
+    assert_int_equal(at_once(PACE_MOST, 65483), 2 * 65483);
+    assert_int_equal(at_once(PACE_MOST, 32741), 4 * 32741);
+    assert_int_equal(at_once(PACE_MOST / 2, 1448), 45 * 1448);
+}
+
+static void less_than_a_piece_is_left_as_it_is(void **state)
+{
+    (void)state;
+    assert_int_equal(at_once(PACE_LEAST, 1448), PACE_LEAST);
+    assert_int_equal(at_once(65482, 65483), 65482);
+    assert_int_equal(at_once(PACE_MOST, 1000000), PACE_MOST);
+    assert_int_equal(at_once(PACE_MOST, 0), PACE_MOST);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -98,6 +125,8 @@ int main(void)
         cmocka_unit_test(is_doubled_up_to_the_most_on_a_fast_line),
         cmocka_unit_test(stays_where_the_line_is_neither),
         cmocka_unit_test(counts_from_when_it_was_full_first),
+        cmocka_unit_test(whole_pieces_are_sent_at_once),
+        cmocka_unit_test(less_than_a_piece_is_left_as_it_is),
         cmocka_unit_test(says_nothing_of_room_that_was_there),
         cmocka_unit_test(stays_away_from_a_stream_without_a_pace),
     };

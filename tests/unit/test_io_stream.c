@@ -706,6 +706,21 @@ static void a_multiplexed_stream_keeps_the_kernels_queue_short(void **state)
     close_both();
 }
 
+static void what_is_sent_at_once_ends_with_a_packet(void **state)
+{
+    (void)state;
+    pair_connect(world, &door, &near, &far);
+    io_stream_set_multiplexed(near.stream);
+    int packet = 0;
+    socklen_t len = sizeof(packet);
+    int fd = near.stream->source.fd;
+    assert_int_equal(getsockopt(fd, IPPROTO_TCP, TCP_MAXSEG, &packet, &len), 0);
+    assert_in_range(packet, 500, PACE_MOST);
+    assert_in_range(io_send_at_once(near.stream), PACE_MOST / 2, PACE_MOST);
+    assert_int_equal(io_send_at_once(near.stream) % (size_t)packet, 0);
+    close_both();
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
@@ -742,6 +757,7 @@ int main(void)
         TEST(sent_may_close),
         TEST(accepted_and_connected_sockets_do_not_delay),
         TEST(a_multiplexed_stream_keeps_the_kernels_queue_short),
+        TEST(what_is_sent_at_once_ends_with_a_packet),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
