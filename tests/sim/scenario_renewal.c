@@ -22,7 +22,7 @@ enum {
     DOWN_MAX_S = 20,
     BACK_S =
         20 + 60 + 60 + 20, /* noticed, two of the longest waits, an answer that does not come */
-    LOAD_BYTES = 30 * 1000,
+    LOAD_BYTES = 10 * 1000,
     LONG_S = 25,
     CALM_MS = 120 * 1000,
     CALLS_AFTER = 5,
@@ -124,11 +124,10 @@ static void cut_a_question(struct renewal *renewal)
                                                                  : SIM_CUT_RESET_ONE);
 }
 
-static void check_connected(const struct town *town)
+static void check_connected(const struct town *town, size_t which)
 {
-    for (size_t i = 0; i < town->household_count; i++)
-        if (!outlet_is_connected(&town->households[i].publisher))
-            sim_fail(town->world, "%s is not connected", town->households[i].name);
+    if (!outlet_is_connected(&town->households[which].publisher))
+        sim_fail(town->world, "%s is not connected", town->households[which].name);
 }
 
 static void run_quietly(struct renewal *renewal)
@@ -147,7 +146,7 @@ static void run_quietly(struct renewal *renewal)
         if (sim_chance(world, 5000))
             cut_a_question(renewal);
         town_run_seconds(town, 1);
-        check_connected(town);
+        check_connected(town, (size_t)s % town->household_count);
     }
 }
 
