@@ -232,6 +232,7 @@ static int start(struct io_device *device, struct io_loop *loop,
     if (error != 0)
         goto err;
     opening->what = "starting its helper process";
+    opening->hint = NULL;
     error = requests_open(&device->requests, loop, device->name,
                           config->hook_file == NULL ? NULL : hook, &requests_handler, device);
     if (error != 0)

@@ -282,7 +282,13 @@ static int first_answer(int ask)
     if (setsockopt(ask, SOL_SOCKET, SO_RCVTIMEO, &wait, sizeof(wait)) != 0 ||
         setsockopt(ask, SOL_SOCKET, SO_SNDTIMEO, &wait, sizeof(wait)) != 0)
         return kernel_error(errno);
-    ssize_t len = recv(ask, &answer, sizeof(answer), 0);
+    ssize_t len;
+    /* Where there is a time-out, a stop and its end interrupt without any handler. */
+    do {
+        len = recv(ask, &answer, sizeof(answer), 0);
+    } while (len < 0 && errno == EINTR);
+    if (len < 0)
+        return errno == EAGAIN ? IO_E_TIMEOUT : kernel_error(errno);
     return len == sizeof(answer) ? answer.error : IO_E_OTHER;
 }
 

@@ -9,6 +9,7 @@
 #include <signal.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/time.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -271,6 +272,30 @@ static void without_its_device_it_does_not_start(void **state)
     assert_int_equal(next_report().news, PRIVILEGED_REFUSED);
 }
 
+/* ---- Signals while it starts ---- */
+
+static void nothing(int number)
+{
+    (void)number;
+}
+
+static void a_start_that_signals_interrupt_goes_on(void **state)
+{
+    (void)state;
+    const struct itimerval often = {{.tv_usec = 1000}, {.tv_usec = 1000}};
+    const struct itimerval never = {{0}, {0}};
+    const struct sigaction handled = {.sa_handler = nothing};
+    assert_int_equal(sigaction(SIGALRM, &handled, NULL), 0);
+    for (int i = 0; i < 10; i++) {
+        close(helper.work);
+        has_ended();
+        setitimer(ITIMER_REAL, &often, NULL);
+        int error = privileged_start(&helper, "adit0", NULL);
+        setitimer(ITIMER_REAL, &never, NULL);
+        assert_int_equal(error, 0);
+    }
+}
+
 #define CASE(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
@@ -285,6 +310,7 @@ int main(void)
         CASE(random_requests_change_nothing_but_the_device),
         CASE(reports_that_nobody_reads_do_not_keep_it),
         CASE(either_socket_ends_it),
+        CASE(a_start_that_signals_interrupt_goes_on),
         CASE(without_its_device_it_does_not_start),
     };
     return netns_possible() ? cmocka_run_group_tests(tests, NULL, NULL) : NETNS_SKIPPED;
