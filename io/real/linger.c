@@ -9,7 +9,8 @@ struct linger_state {
     struct list node;
     struct io_timer limit;
     struct io_stream *stream;
-    size_t drained; /* bytes read and dropped */
+    size_t drained;    /* bytes read and dropped */
+    uint64_t moved_ms; /* when something came last, or was not acknowledged yet */
     bool flushed;
 };
 
@@ -45,6 +46,7 @@ static bool drain(struct io_stream *stream)
         if (got <= 0)
             return got == 0 && !state->flushed;
         state->drained += (size_t)got;
+        state->moved_ms = io_now_ms(stream->source.loop);
     }
     return !state->flushed;
 }
@@ -62,6 +64,27 @@ void linger_dispatch(struct io_stream *stream)
     }
     if (error != 0 || !drain(stream))
         linger_end(stream);
+}
+
+static bool is_still(struct linger_state *state, uint64_t since_ms, uint64_t now_ms)
+{
+    if (!state->flushed || io_unacked(state->stream) > 0)
+        state->moved_ms = now_ms;
+    if (state->moved_ms < since_ms)
+        state->moved_ms = since_ms;
+    return now_ms - state->moved_ms >= IO_LINGER_STILL_MS;
+}
+
+void linger_end_still(struct io_loop *loop, uint64_t since_ms)
+{
+    uint64_t now_ms = io_now_ms(loop);
+    struct list *next;
+    for (struct list *node = loop->lingering.next; node != &loop->lingering; node = next) {
+        struct linger_state *state = container_of(node, struct linger_state, node);
+        next = node->next;
+        if (is_still(state, since_ms, now_ms))
+            linger_end(state->stream);
+    }
 }
 
 void linger_end_all(struct io_loop *loop)
@@ -93,6 +116,7 @@ static bool start(struct io_stream *stream)
         return false;
     struct io_loop *loop = stream->source.loop;
     state->stream = stream;
+    state->moved_ms = io_now_ms(loop);
     io_timer_init(&state->limit, loop, expired, stream);
     io_timer_set_in(&state->limit, IO_FLUSH_MS);
     list_append(&loop->lingering, &state->node);

@@ -15,6 +15,13 @@ void linger_dispatch(struct io_stream *stream);
 /* Ends one: with a reset where bytes are still queued. */
 void linger_end(struct io_stream *stream);
 
+/*
+ * For a loop that has ended at since_ms, to be called every LINGER_LOOK_MS: ends the streams that
+ * were still for IO_LINGER_STILL_MS since everything of theirs was acknowledged.
+ */
+enum { LINGER_LOOK_MS = 50 };
+void linger_end_still(struct io_loop *loop, uint64_t since_ms);
+
 /* Ends all of a loop at once. */
 void linger_end_all(struct io_loop *loop);
 

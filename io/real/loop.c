@@ -272,21 +272,40 @@ void loop_round(struct io_loop *loop)
     io_core_run_tasks(&loop->core);
 }
 
+/* What a loop does after it was stopped. */
+struct ending {
+    struct io_loop *loop;
+    uint64_t since_ms;
+    struct io_timer limit;
+    struct io_timer look;
+};
+
 static void nothing(void *arg)
 {
     (void)arg;
+}
+
+/* That something was acknowledged is not told by itself. */
+static void look(void *arg)
+{
+    struct ending *ending = arg;
+    linger_end_still(ending->loop, ending->since_ms);
+    io_timer_set_in(&ending->look, LINGER_LOOK_MS);
 }
 
 void loop_run(struct io_loop *loop)
 {
     while (!loop->stopping)
         loop_round(loop);
-    struct io_timer end;
-    io_timer_init(&end, loop, nothing, NULL);
-    io_timer_set_in(&end, IO_LINGER_MS);
-    while (loop->jobs > 0 || (io_timer_armed(&end) && !list_empty(&loop->lingering)))
+    struct ending ending = {.loop = loop, .since_ms = io_now_ms(loop)};
+    io_timer_init(&ending.limit, loop, nothing, NULL);
+    io_timer_init(&ending.look, loop, look, &ending);
+    io_timer_set_in(&ending.limit, IO_LINGER_MS);
+    io_timer_set_in(&ending.look, 0);
+    while (loop->jobs > 0 || (io_timer_armed(&ending.limit) && !list_empty(&loop->lingering)))
         loop_round(loop);
-    io_timer_stop(&end);
+    io_timer_stop(&ending.limit);
+    io_timer_stop(&ending.look);
 }
 
 struct io_loop *loop_new(log_sink_fn *sink, void *sink_arg, enum log_level max_level,

@@ -30,7 +30,7 @@ struct io_loop *io_real_new(const struct io_real_options *options, int *error);
 
 /*
  * Runs the loop until io_real_stop(), then until what io_submit() was given is done and closed
- * streams have sent what was queued, IO_LINGER_MS at most.
+ * streams have been waited for as io_close() says, IO_LINGER_MS at most.
  */
 void io_real_run(struct io_loop *loop);
 

@@ -9,8 +9,9 @@
 enum {
     WAKE_MAX_US = 60,         /* between an event and the round that sees it */
     SLOW_MAX_US = 150 * 1000, /* the same where something held the loop */
-    JOIN_ROUNDS_MAX = 10000,  /* a worker that is joined has nothing more to do than that */
-    EMPTY_ROUNDS_MAX = 5000,  /* in a second: more of them are a busy loop */
+    JOIN_LOOK_US = 50000,
+    JOIN_ROUNDS_MAX = 10000, /* a worker that is joined has nothing more to do than that */
+    EMPTY_ROUNDS_MAX = 5000, /* in a second: more of them are a busy loop */
     SECOND_US = 1000 * 1000,
 };
 
@@ -37,7 +38,7 @@ static void sink(void *arg, enum log_level level, const char *line, size_t len)
 }
 
 static void run_round(void *arg);
-static void end_joined(void *arg);
+static void look_at_joined(void *arg);
 
 struct io_loop *loop_new(struct sim_process *process)
 {
@@ -53,7 +54,7 @@ struct io_loop *loop_new(struct sim_process *process)
     list_init(&loop->devices);
     list_init(&loop->lookups);
     sim_event_init(&loop->round, world, run_round, loop);
-    sim_event_init(&loop->last, world, end_joined, loop);
+    sim_event_init(&loop->last, world, look_at_joined, loop);
     if (!io_core_init(&loop->core, sink, loop, LOG_DEBUG))
         abort();
     io_core_set_now(&loop->core, world->now_us / 1000);
@@ -262,15 +263,20 @@ void loop_settle(struct io_loop *loop)
         loop_free(loop);
 }
 
-static void end_joined(void *arg)
+/* As io/real: looks now and then, and waits no longer than IO_LINGER_MS. */
+static void look_at_joined(void *arg)
 {
     struct io_loop *loop = arg;
-    stream_end_lingering(loop);
+    if (loop_world(loop)->now_us / 1000 >= loop->joined_ms + IO_LINGER_MS)
+        stream_end_lingering(loop);
+    else
+        stream_end_still(loop, loop->joined_ms);
+    sim_event_in(&loop->last, JOIN_LOOK_US);
     loop_settle(loop);
 }
 
 /*
- * What was posted before is done now; streams may linger for IO_LINGER_MS. io/real waits here for
+ * What was posted before is done now; streams may linger on (io_close()). io/real waits here for
  * them, the world goes on meanwhile.
  */
 void io_worker_join(struct io_loop *worker)
@@ -278,7 +284,8 @@ void io_worker_join(struct io_loop *worker)
     for (int i = 0; i < JOIN_ROUNDS_MAX && !list_empty(&worker->posts); i++)
         round_once(worker);
     worker->joined = true;
-    sim_event_in(&worker->last, IO_LINGER_MS * UINT64_C(1000));
+    worker->joined_ms = loop_world(worker)->now_us / 1000;
+    sim_event_in(&worker->last, JOIN_LOOK_US);
     plan_next(worker);
     loop_settle(worker);
 }

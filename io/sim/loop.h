@@ -26,8 +26,9 @@ struct io_loop {
     uint64_t empty_since_us; /* start of the second in which empty rounds are counted */
     unsigned empty_rounds;   /* neither messages nor news: timers and tasks alone */
     bool in_round;
-    bool joined;           /* goes when the last stream has lingered enough */
-    struct sim_event last; /* … or at this time */
+    bool joined; /* goes when the last stream has lingered enough */
+    uint64_t joined_ms;
+    struct sim_event last; /* looks at those again */
     struct list ready;
     struct list batch; /* what is called in this round */
     struct loop_source *calling;

@@ -147,6 +147,22 @@ bool sim_process_lingers(const struct sim_process *process)
     return false;
 }
 
+bool sim_process_waits(struct sim_process *process)
+{
+    struct list *next;
+    uint64_t now_ms = process->host->world->now_us / 1000;
+    if (!process->ending)
+        process->ending_since_ms = now_ms;
+    process->ending = true;
+    for (struct list *at = process->loops.next; at != &process->loops; at = next) {
+        struct io_loop *loop = container_of(at, struct io_loop, node);
+        next = at->next;
+        stream_end_still(loop, process->ending_since_ms);
+        loop_settle(loop);
+    }
+    return sim_process_lingers(process);
+}
+
 size_t sim_process_pool_bytes(const struct sim_process *process)
 {
     size_t bytes = 0;

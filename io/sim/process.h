@@ -19,6 +19,8 @@ struct sim_process {
     struct io_disk disk;
     struct list parcels; /* struct io_parcel */
     bool ghost;
+    bool ending; /* since this time: */
+    uint64_t ending_since_ms;
     size_t files;    /* descriptors in use */
     size_t working;  /* submitted, not yet done */
     uint64_t random; /* what io_random() answers from */

@@ -236,6 +236,12 @@ size_t sim_process_leaks(const struct sim_process *process, char *why, size_t wh
 /* True while closed streams still linger. */
 bool sim_process_lingers(const struct sim_process *process);
 
+/*
+ * For a process whose roles are gone, to be called until it is false: ends the closed streams that
+ * io_real_run() would wait for no longer (io_close()), and says whether there are others.
+ */
+bool sim_process_waits(struct sim_process *process);
+
 /* Bytes of pooled buffers out, over all loops. */
 size_t sim_process_pool_bytes(const struct sim_process *process);
 size_t sim_process_files(const struct sim_process *process);

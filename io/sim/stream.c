@@ -25,9 +25,10 @@ struct io_stream {
     unsigned news;       /* enum tcp_news, to be told */
     bool connected;
     bool told_failed;
-    bool ending;    /* the end follows the queue */
-    bool lingering; /* closed by its owner */
-    size_t dropped; /* bytes read while lingering */
+    bool ending;       /* the end follows the queue */
+    bool lingering;    /* closed by its owner */
+    size_t dropped;    /* bytes read while lingering */
+    uint64_t moved_ms; /* when something came last while lingering, or was not acknowledged yet */
     struct io_timer linger;
     struct io_tls *tls;
 };
@@ -330,8 +331,10 @@ static void linger(struct io_stream *stream)
     ssize_t got = IO_AGAIN;
     uint8_t drop[DROP_LEN];
     while (stream->queue.len == 0 && stream->dropped <= IO_LINGER_DRAIN_MAX &&
-           (got = io_read(stream, drop, sizeof drop)) > 0)
+           (got = io_read(stream, drop, sizeof drop)) > 0) {
         stream->dropped += (size_t)got;
+        stream->moved_ms = io_now_ms(loop);
+    }
     if (broken(stream) || got == 0 || stream->dropped > IO_LINGER_DRAIN_MAX)
         close_end(stream);
     loop_settle(loop);
@@ -559,6 +562,27 @@ void stream_end_lingering(struct io_loop *loop)
         struct io_stream *stream = container_of(at, struct io_stream, node);
         next = at->next;
         if (stream->lingering)
+            end_linger(stream);
+    }
+}
+
+static bool is_still(struct io_stream *stream, uint64_t since_ms, uint64_t now_ms)
+{
+    if (stream->queue.len > 0 || (stream->end != NULL && !tcp_end_acked(stream->end)))
+        stream->moved_ms = now_ms;
+    if (stream->moved_ms < since_ms)
+        stream->moved_ms = since_ms;
+    return now_ms - stream->moved_ms >= IO_LINGER_STILL_MS;
+}
+
+void stream_end_still(struct io_loop *loop, uint64_t since_ms)
+{
+    uint64_t now_ms = loop_world(loop)->now_us / 1000;
+    struct list *next;
+    for (struct list *at = loop->streams.next; at != &loop->streams; at = next) {
+        struct io_stream *stream = container_of(at, struct io_stream, node);
+        next = at->next;
+        if (stream->lingering && is_still(stream, since_ms, now_ms))
             end_linger(stream);
     }
 }

@@ -24,4 +24,10 @@ void stream_kill_parcels(struct sim_process *process, bool power);
 size_t stream_lingering(const struct io_loop *loop);
 void stream_end_lingering(struct io_loop *loop);
 
+/*
+ * For a loop that has ended at since_ms: ends the streams that were still for IO_LINGER_STILL_MS
+ * since everything of theirs was acknowledged.
+ */
+void stream_end_still(struct io_loop *loop, uint64_t since_ms);
+
 #endif

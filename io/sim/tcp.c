@@ -440,6 +440,11 @@ size_t tcp_unacked(const struct tcp_end *end)
     return end->out.len;
 }
 
+bool tcp_end_acked(const struct tcp_end *end)
+{
+    return end->fin && end->acked == end_offset(end);
+}
+
 size_t tcp_room(const struct tcp_end *end)
 {
     if (end->state != TCP_OPEN)

@@ -77,6 +77,7 @@ void tcp_set_owner(struct tcp_end *end, void (*news)(void *arg, unsigned news), 
 ssize_t tcp_write(struct tcp_end *end, const void *bytes, size_t len);
 size_t tcp_room(const struct tcp_end *end);
 size_t tcp_unacked(const struct tcp_end *end);
+bool tcp_end_acked(const struct tcp_end *end); /* everything, the direction's end included */
 
 /* As io_read(). */
 ssize_t tcp_read(struct tcp_end *end, void *out, size_t len);

@@ -97,7 +97,7 @@ static void wind(void *arg)
             sim_fail(party->world, "%s does not stop", party->ops->name);
     } else if (!life->freed) {
         sim_process_call(life->process, clear, life);
-    } else if (!sim_process_lingers(life->process) || life->lingered_s++ > LINGER_S) {
+    } else if (!sim_process_waits(life->process) || life->lingered_s++ > LINGER_S) {
         bury(life);
         return;
     }

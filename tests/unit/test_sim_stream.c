@@ -211,6 +211,25 @@ static void a_close_that_is_not_answered_ends_after_a_while(void **state)
     assert_int_equal(sim_process_files(pair.processes[0]), 0);
 }
 
+static void an_ending_process_waits_only_until_all_is_acknowledged(void **state)
+{
+    (void)state;
+    side_send(&pair, &pair.near, "the last words", 14);
+    side_close(&pair, &pair.near);
+    sim_host_set_holes(pair.hosts[1], true, false);
+    assert_true(sim_process_waits(pair.processes[0]));
+    pair_run_ms(&pair, 3 * IO_LINGER_STILL_MS);
+    assert_true(sim_process_waits(pair.processes[0]));
+    sim_host_set_holes(pair.hosts[1], false, false);
+    pair_run_ms(&pair, IO_LINGER_STILL_MS + 500);
+    (void)sim_process_waits(pair.processes[0]);
+    pair_run_ms(&pair, 10);
+    assert_false(sim_process_waits(pair.processes[0]));
+    assert_int_equal(sim_process_files(pair.processes[0]), 0);
+    assert_int_equal(pair.far.received, 14);
+    assert_true(pair.far.ended);
+}
+
 static void set_multiplexed(struct io_loop *loop, void *arg)
 {
     (void)loop;
@@ -370,6 +389,8 @@ int main(void)
                                         teardown),
         cmocka_unit_test_setup_teardown(an_open_stream_is_not_dropped, setup, teardown),
         cmocka_unit_test_setup_teardown(a_closed_stream_drains_so_that_no_reset_eats_its_bytes,
+                                        setup, teardown),
+        cmocka_unit_test_setup_teardown(an_ending_process_waits_only_until_all_is_acknowledged,
                                         setup, teardown),
         cmocka_unit_test_setup_teardown(a_close_that_is_not_answered_ends_after_a_while, setup,
                                         teardown),
