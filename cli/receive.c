@@ -53,6 +53,14 @@ static const struct option_spec specs[] = {
      .max = SODIUMTCP_WINDOW_MAX,
      .fallback = "32MiB",
      .help = "How much one connection may have under way, in memory here at worst."},
+    {.name = "quota",
+     .value = "SIZE",
+     .kind = OPTION_SIZE,
+     .min = 1,
+     .max = (uint64_t)1 << 60,
+     .help = "What all connections together may bring until SIGHUP or the end, whatever they "
+             "replace; what comes then is refused, and parts stay. For one connection of a user: "
+             "adit passwd. Default: no limit."},
     {.name = "public-only",
      .kind = OPTION_SWITCH,
      .help = "Speaks the public protocol alone: one stream without a name."},
@@ -117,6 +125,7 @@ static bool config_of(struct running *running, const struct options *options, st
         .seen_file = running->seen,
         .into = running->into,
         .window = (uint32_t)options_number(options, "window"),
+        .quota = options_number(options, "quota"),
         .once = options_switched_on(options, "once"),
         .public_only = options_switched_on(options, "public-only"),
     };
@@ -200,7 +209,8 @@ const struct command command_receive = {
         "next time goes on there. Nothing is written outside --into: no link is followed, none is "
         "made.\n"
         "The public sodium-tcp client can send, too: one stream, into a file, a FIFO or -.\n"
-        "SIGHUP reads the users again. SIGTERM and SIGINT end it; senders are told.",
+        "SIGHUP reads the users again and counts against --quota from 0. SIGTERM and SIGINT end "
+        "it; senders are told.",
     .example = "  adit keygen box --out server.key\n"
                "  adit passwd --users users alice\n"
                "  adit receive --listen 0.0.0.0:5555 --key-file server.key --users users \\\n"

@@ -205,7 +205,10 @@ bool receive_failed(const struct receive *receive)
 
 int receive_reload(struct receive *receive, char *why, size_t why_len)
 {
-    return gate_reload(receive->gate, why, why_len);
+    if (gate_reload(receive->gate, why, why_len) != 0)
+        return -1;
+    receive->taken = 0;
+    return 0;
 }
 
 static json_t *status_of(const struct receiving *receiving)
@@ -224,6 +227,14 @@ static json_t *status_of(const struct receiving *receiving)
                      (json_int_t)receiving->acked, "rtt_ms", (json_int_t)counters.rtt_ms);
 }
 
+static json_t *quota_of(const struct receive *receive)
+{
+    if (receive->config.quota == 0)
+        return NULL;
+    return json_pack("{s:I, s:I}", "bytes", (json_int_t)receive->config.quota, "taken",
+                     (json_int_t)receive->taken);
+}
+
 json_t *receive_status(struct receive *receive)
 {
     json_t *listen = json_array();
@@ -240,9 +251,9 @@ json_t *receive_status(struct receive *receive)
          node = node->next)
         json_array_append_new(connections, status_of(container_of(node, struct receiving, node)));
     return json_pack(
-        "{s:s, s:f, s:o, s:o, s:{s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I}}", "role", "receive",
+        "{s:s, s:f, s:o, s:o*, s:o, s:{s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I}}", "role", "receive",
         "uptime_s", (double)(io_now_ms(receive->loop) - receive->started_ms) / 1000, "listen",
-        listen, "connections", connections, "counters", "connections",
+        listen, "quota", quota_of(receive), "connections", connections, "counters", "connections",
         (json_int_t)receive->counter_connections, "connections_refused",
         (json_int_t)receive->counter_refused, "items", (json_int_t)receive->counter_items,
         "bytes_received", (json_int_t)receive->counter_bytes, "hashes", (json_int_t)gate.hashes,

@@ -26,6 +26,7 @@ struct receive_config {
     const char *seen_file;
     const char *into; /* a directory; a file or a FIFO for one stream; "-" = standard output */
     uint32_t window;
+    uint64_t quota; /* bytes of all connections together; 0 = no limit */
     unsigned umask;
     bool once;        /* end after the first transfer that was completed */
     bool public_only; /* never offer the extension */
@@ -45,10 +46,13 @@ void receive_free(struct receive *receive);
 /* True when the one transfer that it was to take did not come whole. */
 bool receive_failed(const struct receive *receive);
 
-/* Reads the users again. 0, or -1 with why. */
+/* Reads the users again and begins to count against the quota anew. 0, or -1 with why. */
 int receive_reload(struct receive *receive, char *why, size_t why_len);
 
-/* {"role": "receive", "listen", "uptime_s", "connections": […], "counters": {…}}; the callee's. */
+/*
+ * {"role": "receive", "listen", "uptime_s", "quota": {"bytes", "taken"} (where there is one),
+ * "connections": […], "counters": {…}}; the callee's.
+ */
 json_t *receive_status(struct receive *receive);
 
 #endif

@@ -77,18 +77,38 @@ static void keep_plain(struct receiving *receiving, const struct sodiumtcp_event
     step->len += event->len;
 }
 
+static void stop_full(struct receiving *receiving, uint64_t limit, const char *whose)
+{
+    struct inbox_failure failure = {.number = SODIUMTCP_NO_ITEM, .code = SODIUMTCP_CODE_QUOTA};
+    snprintf(failure.text, sizeof(failure.text), "more than the %llu bytes that are allowed%s",
+             (unsigned long long)limit, whose);
+    stop(receiving, &failure);
+}
+
+/* Counts bytes that came. False where they are too many; then nothing was counted for others. */
+static bool count(struct receiving *receiving, size_t len)
+{
+    struct receive *receive = receiving->receive;
+    uint64_t quota = receive->config.quota;
+    receiving->received += len;
+    if (receiving->size_max > 0 && receiving->received > receiving->size_max) {
+        stop_full(receiving, receiving->size_max, "");
+        return false;
+    }
+    if (quota > 0 && len > quota - receive->taken) {
+        stop_full(receiving, quota, " from all together");
+        return false;
+    }
+    receive->taken += len;
+    return true;
+}
+
 static void on_data(struct receiving *receiving, const struct sodiumtcp_event *event)
 {
     size_t len = event->plain_len > 0 ? event->plain_len : event->len;
-    receiving->received += len;
     receiving->packed = event->plain_len > 0;
-    if (receiving->size_max > 0 && receiving->received > receiving->size_max) {
-        struct inbox_failure failure = {.number = SODIUMTCP_NO_ITEM, .code = SODIUMTCP_CODE_QUOTA};
-        snprintf(failure.text, sizeof(failure.text), "more than the %llu bytes that are allowed",
-                 (unsigned long long)receiving->size_max);
-        stop(receiving, &failure);
+    if (!count(receiving, len))
         return;
-    }
     if (len == 0)
         sodiumtcp_written(receiving->carrier.session, 0);
     else if (!receiving->packed)

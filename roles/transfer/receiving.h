@@ -33,6 +33,7 @@ struct receive {
     bool told; /* that it has stopped */
     bool failed;
     uint64_t started_ms;
+    uint64_t taken; /* bytes that count against the quota */
     uint64_t counter_connections;
     uint64_t counter_items;
     uint64_t counter_bytes;

@@ -246,6 +246,22 @@ def test_a_limit_holds_for_each_connection(site):
     until(lambda: not site.programs.status(receiver)["connections"], "nobody is connected")
 
 
+def test_a_quota_holds_for_all_connections_together(site):
+    receiver = site.receive("--quota", "3000")
+    for number in range(2):
+        site.send(random_file(site.home / f"f{number}", 1000))
+    refused = "more than the 3000 bytes that are allowed from all together"
+    assert refused in site.send(random_file(site.home / "large", 1001), code=1).text("err")
+    assert site.programs.status(receiver)["quota"] == {"bytes": 3000, "taken": 2000}
+    site.send(random_file(site.home / "last", 1000))
+    assert refused in site.send("--compress", random_file(site.home / "more", 1),
+                                code=1).text("err")
+    receiver.signal(signal.SIGHUP)
+    receiver.wait_for("reloaded")
+    site.send(site.home / "large")
+    assert sorted(p.name for p in site.into.iterdir()) == ["f0", "f1", "large", "last"]
+
+
 def test_users_have_directories_and_limits(site):
     (site.into / "hers").mkdir()
     line = site.users.read_text().strip()
