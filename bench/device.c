@@ -18,6 +18,9 @@ enum {
     ERRORS_MAX = 1000, /* then the run is given up */
 };
 
+/* Nothing is measured before the first byte is there, unless none comes for so long. */
+static const uint64_t PATIENCE_NS = UINT64_C(60) * 1000 * 1000 * 1000;
+
 struct device {
     int fd;
     bool connected;
@@ -185,7 +188,8 @@ static void loop(struct run *run, const struct endpoint *endpoint)
         for (int i = 0; i < n; i++)
             handle(run, events[i].data.ptr, events[i].events);
         uint64_t now_ns = net_now_ns();
-        if (!run->measuring && now_ns >= measure_from_ns) {
+        if (!run->measuring && now_ns >= measure_from_ns &&
+            (received(run, endpoint) > 0 || now_ns >= start_ns + PATIENCE_NS)) {
             run->measuring = true;
             measured_from_ns = now_ns;
             bytes_before = received(run, endpoint);
