@@ -90,6 +90,7 @@ class Programs:
         self.all = []
         self.endpoints = []
         self.networks = []
+        self.reserved = []
         self.key_file = write_secret(directory / "fernet.key", key + "\n")
 
     def start(self, argv, name=None, **kw):
@@ -159,8 +160,17 @@ class Programs:
             server.wait_served(json.loads(path.read_text())["hostname"], mark)
         return process
 
+    def port(self, host="127.0.0.1"):
+        """A port for a program of this test that must be told one, or that is started again: it
+        stays the test's while nobody listens there."""
+        self.reserved.append(harness.reserve_port(host))
+        return self.reserved[-1].getsockname()[1]
+
+    def address(self):
+        return join("127.0.0.1", self.port())
+
     def peer_server(self, host="127.0.0.1"):
-        port = harness.free_port(host)
+        port = self.port(host)
         process = self.python(harness.PEER, "server", "--listen", join(host, port),
                               f"--key={self.key}", name="peer server")
         process.wait_for("listening")
@@ -222,6 +232,8 @@ class Programs:
                 wrong.append(f"{process.name}: the sanitizer reported")
         for network in self.networks:
             network.close()
+        for sock in self.reserved:
+            sock.close()
         left = [pid for pid in children() if pid not in [p.pid for p in self.all]]
         for pid in left:
             try:

@@ -1,9 +1,11 @@
 """What the tests stand on: programs, sockets, endpoints. Nothing sleeps to decide; every wait is
 for a condition, and HANG_S only ends what would wait for ever."""
+import errno
 import importlib.util
 import os
 import pathlib
 import queue
+import random
 import re
 import select
 import signal
@@ -15,7 +17,7 @@ import threading
 import time
 import weakref
 
-HANG_S = int(os.environ.get("ADIT_HANG_S", "30"))  # more under valgrind
+HANG_S = int(os.environ.get("ADIT_HANG_S", "60"))  # more under valgrind
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 PEER = ROOT / "tests" / "peers" / "snitun_peer.py"
 SANITIZER = re.compile(r"ERROR: \w+Sanitizer|WARNING: ThreadSanitizer|runtime error:|"
@@ -150,26 +152,31 @@ def port_answers(host, port):
         return False
 
 
-_next_port = None
+FIRST_PORT, PORTS = 10000, 10000  # below those of adit demo, and the ephemeral ones
+
+
+def reserve_port(host="127.0.0.1"):
+    """A socket that holds a port for programs that cannot pick one themselves, or that come back to
+    it: until it is closed nobody gets that port who does not ask for it by number."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    at = random.randrange(PORTS)
+    while True:
+        at += 1
+        sock = socket.socket(family)
+        try:
+            sock.bind((host, FIRST_PORT + at % PORTS))
+        except OSError:
+            sock.close()
+            continue
+        # Bound without this, it has the port for itself; with it a program may listen there.
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        return sock
 
 
 def free_port(host="127.0.0.1"):
-    """A port for programs that cannot pick one themselves: below the ephemeral ones, from a range
-    of this process's own, so that nobody takes it before its program does."""
-    global _next_port
-    if _next_port is None:
-        worker = int(re.sub(r"\D", "", os.environ.get("PYTEST_XDIST_WORKER", "")) or 0)
-        _next_port = 12000 + 2000 * (worker % 8) + os.getpid() % 97 * 20
-    while True:
-        _next_port += 1
-        family = socket.AF_INET6 if ":" in host else socket.AF_INET
-        with socket.socket(family) as probe:
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            try:
-                probe.bind((host, _next_port))
-                return _next_port
-            except OSError:
-                continue
+    """A port that is free now, where nothing can hold it."""
+    with reserve_port(host) as sock:
+        return sock.getsockname()[1]
 
 
 def join(host, port):
@@ -203,7 +210,10 @@ class Wire:
         return cls(sock)
 
     def send(self, data):
-        self.sock.sendall(data)
+        """All of it, however long that takes while the other side takes some."""
+        left = memoryview(data)
+        while left:
+            left = left[self.sock.send(left):]
 
     def receive(self, n):
         """Exactly n bytes."""
@@ -249,7 +259,11 @@ class Wire:
         return bool(select.select([self.sock], [], [], 0)[0])
 
     def shutdown(self):
-        self.sock.shutdown(socket.SHUT_WR)
+        try:
+            self.sock.shutdown(socket.SHUT_WR)
+        except OSError as error:
+            if error.errno != errno.ENOTCONN:  # the other side has been quicker
+                raise
 
     def close(self):
         self.sock.close()
@@ -372,8 +386,8 @@ def in_thread(function, *args):
     thread = threading.Thread(target=run, daemon=True)
     thread.start()
 
-    def finish():
-        thread.join(3 * HANG_S)
+    def finish(hang_s=3 * HANG_S):
+        thread.join(hang_s)
         assert box, f"{function} hangs"
         value, error = box[0]
         if error:

@@ -5,7 +5,7 @@ import os
 import pathlib
 import subprocess
 
-from harness import in_thread
+from harness import HANG_S, in_thread
 
 LIBC = ctypes.CDLL(None, use_errno=True)
 CLONE_NEWNS, CLONE_NEWNET = 0x20000, 0x40000000
@@ -49,12 +49,12 @@ class Namespace:
             _check(LIBC.mount(b"none", b"/", None, MS_REC | MS_PRIVATE, None))
             _check(LIBC.mount(str(self.hosts).encode(), b"/etc/hosts", None, MS_BIND, None))
 
-    def run(self, function, *args, **kw):
+    def run(self, function, *args, hang_s=3 * HANG_S, **kw):
         """Calls function in a thread that is in the namespace: so are its sockets and programs."""
         def inside():
             self._enter()
             return function(*args, **kw)
-        return in_thread(inside).finish()
+        return in_thread(inside).finish(hang_s)
 
     def close(self):
         ip("netns", "del", self.name)

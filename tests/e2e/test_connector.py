@@ -7,7 +7,7 @@ import subprocess
 
 import pytest
 
-from harness import Wire, echo, free_port, until, write_secret
+from harness import HANG_S, Wire, echo, until, write_secret
 from masters import curl
 from wire import credential
 
@@ -52,12 +52,12 @@ class Site:
         context.set_alpn_protocols(["h2", "http/1.1"])
         for name, value in kw.items():
             setattr(context, name, value)
-        sock = socket.create_connection((self.server.host, self.server.port), 30)
+        sock = socket.create_connection((self.server.host, self.server.port), HANG_S)
         return context.wrap_socket(sock, server_hostname=NAME)
 
 
 def nginx(programs, proxy=""):
-    port = free_port()
+    port = programs.port()
     process = programs.nginx(NGINX.replace("PORT", str(port)).replace("PROXY", proxy), port)
     return process, port, programs.directory / f"nginx-{port}"
 
@@ -72,7 +72,7 @@ def test_nginx_as_a_plain_endpoint(programs, authority):
     target = programs.directory / "got"
     subprocess.run(["curl", "-sS", "--cacert", authority / "ca.pem", "--connect-to",
                     f"{NAME}:443:{site.server.address}", "-o", target,
-                    f"https://{NAME}/large", "--max-time", "30"], check=True)
+                    f"https://{NAME}/large", "--max-time", str(HANG_S)], check=True)
     assert hashlib.sha256(target.read_bytes()).digest() == hashlib.sha256(data).digest()
 
 
@@ -105,7 +105,7 @@ def test_tls_1_2_is_enough_and_1_1_is_not(programs, authority):
         assert tls.version() == "TLSv1.2"
     done = subprocess.run(["openssl", "s_client", "-connect", site.server.address, "-servername",
                            NAME, "-tls1_1", "-cipher", "ALL@SECLEVEL=0"], input=b"",
-                          capture_output=True, timeout=30, check=False)
+                          capture_output=True, timeout=HANG_S, check=False)
     assert done.returncode != 0
     site.publisher.wait_for("tls: no TLS with 127.0.0.1: ")
 
@@ -117,8 +117,8 @@ def test_a_session_is_resumed(programs, authority):
     common = ["openssl", "s_client", "-connect", site.server.address, "-servername", NAME,
               "-CAfile", str(authority / "ca.pem"), "-tls1_2"]
     for more, expected in ((["-sess_out", session], b"New, "), (["-sess_in", session], b"Reused, ")):
-        done = subprocess.run([*common, *more], input=b"", capture_output=True, timeout=30,
-                              check=False)
+        done = subprocess.run([*common, *more], input=b"", capture_output=True,
+                              timeout=HANG_S, check=False)
         assert expected in done.stdout
 
 

@@ -3,7 +3,7 @@ import socket
 
 import pytest
 
-import harness
+from harness import HANG_S
 from tunnel import NAME, Site
 from wire import credential
 
@@ -24,7 +24,7 @@ http {
 
 def start_site(programs, authority, proxied):
     """nginx with TLS; with `proxied` it wants a PROXY header and shows its address."""
-    port = harness.free_port()
+    port = programs.port()
     programs.nginx(SITE.replace("CA/", f"{authority}/").replace("PORT", str(port))
                    .replace("HEADER", " proxy_protocol" if proxied else "")
                    .replace("VARIABLE", "$proxy_protocol_addr" if proxied else "$remote_addr"),
@@ -35,7 +35,7 @@ def start_site(programs, authority, proxied):
 def curl(programs, authority, server, *flags, name=NAME, host=None, port=None):
     host, port = host or server.host, port or server.port
     target = f"[{host}]" if ":" in host else host
-    return programs.start(["curl", "--silent", "--show-error", "--max-time", "30", "--cacert",
+    return programs.start(["curl", "--silent", "--show-error", "--max-time", HANG_S, "--cacert",
                            authority / "ca.pem", "--resolve", f"{name}:{port}:{target}", *flags,
                            f"https://{name}:{port}/"])
 

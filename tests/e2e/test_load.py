@@ -14,7 +14,7 @@ def test_every_byte_of_a_load_is_right(programs, mode, connections):
     generator = harness.adit_path().parent / "bench" / "load"
     assert generator.exists(), f"{generator} is not built"
     server = programs.serve()
-    at = f"127.0.0.1:{harness.free_port()}"
+    at = programs.address()
     programs.publish(server, credential(programs.key, NAME), at)
     load = programs.start([generator, mode, "--to", server.address, "--endpoint", at, "--name",
                            NAME, "--connections", connections, "--warm", "0", "--seconds", "1"])

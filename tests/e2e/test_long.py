@@ -12,7 +12,7 @@ pytestmark = pytest.mark.long
 
 @pytest.mark.timeout(600)
 def test_a_publisher_comes_back_50_times_after_the_server_was_killed(programs):
-    server = programs.serve()
+    server = programs.serve(listen=[programs.address()])
     endpoint = programs.endpoint()
     process = programs.publish(server, credential(programs.key, NAME), endpoint.address)
     hello = client_hello(NAME)

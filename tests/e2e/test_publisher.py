@@ -11,7 +11,7 @@ from wire import CLOSE, DATA, NEW, PAUSE, PING, RESUME, accept_peer, credential
 
 
 def test_a_publisher_comes_back_after_the_server_was_killed(programs):
-    first = programs.serve()
+    first = programs.serve(listen=[programs.address()])
     endpoint = programs.endpoint()
     process = programs.publish(first, credential(programs.key, NAME), endpoint.address)
     first.process.kill()
@@ -25,12 +25,10 @@ def test_a_publisher_comes_back_after_the_server_was_killed(programs):
 
 
 def test_a_publisher_waits_for_a_server_that_is_not_there_yet(programs):
-    listener = programs.endpoint()
-    listener.sock.close()
-    process = programs.publish(listener.address, credential(programs.key, NAME), "127.0.0.1:1",
-                               wait=False)
+    address = programs.address()
+    process = programs.publish(address, credential(programs.key, NAME), "127.0.0.1:1", wait=False)
     process.wait_for("refused")
-    server = programs.serve(listen=[listener.address])
+    server = programs.serve(listen=[address])
     process.wait_for(r"\bconnected\b")
     server.wait_served(NAME)
 
@@ -77,7 +75,7 @@ def test_an_endpoint_that_is_silent_is_given_up(silent, programs):
 
 
 def test_channels_that_were_closed_while_they_connect_count_too(silent, programs):
-    publisher = Publisher(programs, "--channels", "20", to=silent)
+    publisher = Publisher(programs, "--channels", "20", "--endpoint-timeout", "5m", to=silent)
     mux = publisher.mux
     for _ in range(50):
         channel = mux.open(bytes(4))

@@ -2,12 +2,13 @@
 import itertools
 import json
 import os
+import signal
 import threading
 import time
 
 import pytest
 
-from harness import Wire, client_hello, echo, until
+from harness import HANG_S, Wire, client_hello, echo, until
 from masters import Master
 from wire import accept_peer
 
@@ -19,8 +20,9 @@ class House:
 
     def __init__(self, programs, *flags, valid="24h", host_flags=(), serve_flags=()):
         self.programs = programs
-        self.server = programs.serve(*serve_flags)
-        self.master = Master(programs, "--token-valid", valid, server=self.server.address)
+        self.server = programs.serve(*serve_flags, listen=[programs.address()])
+        self.master = Master(programs, "--token-valid", valid, server=self.server.address,
+                             listen=programs.address())
         self.key = self.master.add(NAME, *host_flags)
         self.key_file = self.master.key_file(self.key)
         self.service = programs.service(echo)
@@ -78,13 +80,13 @@ def test_a_token_is_renewed_without_dropping_a_channel(programs):
     caller.check()
 
 
+@pytest.mark.slow
 def test_short_tokens_never_leave_a_gap(programs):
-    """Tokens of 3 seconds: new callers are served at any time."""
-    house = House(programs, valid="3s")
-    end = time.monotonic() + 8
-    while time.monotonic() < end:
-        with house.open().wire:
-            time.sleep(0)
+    """Tokens that are renewed twice, after half of their time: new callers are served meanwhile."""
+    house = House(programs, valid="8s")
+    mark = house.publisher.mark()
+    while len(house.publisher.matches(r"\bconnected\b", mark)) < 2:
+        house.open().wire.close()
     assert programs.status(house.publisher)["counters"]["connections"] >= 3
     assert not house.publisher.matches("refused|cannot be used")
 
@@ -100,8 +102,9 @@ def test_every_connection_has_a_key_of_its_own(programs):
     assert programs.status(house.master.process)["counters"]["tokens"] >= 2
 
 
+@pytest.mark.slow
 def test_the_tunnel_stays_while_the_master_is_away(programs):
-    house = House(programs, valid="20s")
+    house = House(programs, valid="30s")  # asks after half of it
     caller = house.open()
     address = f"{house.master.host}:{house.master.port}"
     assert house.master.process.stop() == 0
@@ -111,22 +114,26 @@ def test_the_tunnel_stays_while_the_master_is_away(programs):
     mark = house.publisher.mark()
     again = Master(programs, "--token-valid", "1h", server=house.server.address, listen=address,
                    name="master again")
-    house.publisher.wait_for(r"\bconnected\b", after=mark)
+
+    def is_renewed():
+        house.publisher.signal(signal.SIGHUP)  # asks now, if it waits to try again
+        return house.publisher.matches(r"\bconnected\b", mark)
+
+    until(is_renewed, "a token of the new master's")
     caller.check()
     assert programs.status(again.process)["counters"]["tokens"] == 1
 
 
 def test_a_publisher_waits_for_a_master_that_is_not_there_yet(programs):
-    listener = programs.endpoint()
-    listener.sock.close()
+    address = programs.address()
     server = programs.serve()
     store = programs.directory / "hosts.db"
     key = programs.directory / "home.key"
     programs.run("host", "add", NAME, "--store", store, "--out", key)
-    publisher = programs.role("publish", "--master", f"http://{listener.address}",
+    publisher = programs.role("publish", "--master", f"http://{address}",
                               "--api-key-file", key, "--to", "127.0.0.1:1")
     publisher.wait_for("warn master")
-    Master(programs, server=server.address, listen=listener.address)
+    Master(programs, server=server.address, listen=address)
     publisher.wait_for(r"\bconnected\b")
 
 
@@ -137,7 +144,7 @@ def test_a_disabled_host_is_told_and_comes_back(programs):
     house.publisher.wait_for("disconnected")
     mark = house.publisher.mark()
     house.master.host_command("enable", NAME)
-    house.publisher.signal(1)
+    house.publisher.signal(signal.SIGHUP)
     house.publisher.wait_for(r"\bconnected\b", after=mark)
 
 
@@ -145,9 +152,9 @@ def test_a_rotated_key_is_read_from_its_file(programs):
     house = House(programs, valid="3s")
     fresh = json.loads(house.master.host_command("rotate", NAME, "--json").text("out"))["api_key"]
     house.publisher.wait_for("no token: 401")
-    house.key_file.write_text(fresh + "\n")
     mark = house.publisher.mark()
-    house.publisher.signal(1)
+    house.key_file.write_text(fresh + "\n")
+    house.publisher.signal(signal.SIGHUP)
     until(lambda: house.publisher.matches(r"\bconnected\b", mark), "the new key is used")
 
 
@@ -273,10 +280,10 @@ def test_a_slow_master_is_given_up(programs):
 
 def test_a_publisher_ends_while_the_master_says_nothing(programs):
     hostile = Hostile(programs, lambda _: lambda wire: wire.ended())
-    assert hostile.asked.acquire(timeout=30)
+    assert hostile.asked.acquire(timeout=HANG_S)
     start = time.monotonic()
     assert hostile.publisher.stop() == 0
-    assert time.monotonic() - start < 10
+    assert time.monotonic() - start < 15  # the answer has 20 s
 
 
 def test_the_first_name_is_the_only_one(programs):
@@ -344,7 +351,7 @@ def test_each_is_restarted_in_every_order(programs, order):
     master = f"{house.master.host}:{house.master.port}"
     server, publisher = house.server, house.publisher
     for name in order:
-        mark = publisher.mark()
+        mark, served = publisher.mark(), server.process.mark()
         if name == "master":
             house.master.process.kill()
             house.master = Master(programs, server=server.address, listen=master, name="master 2")
@@ -357,7 +364,7 @@ def test_each_is_restarted_in_every_order(programs, order):
             publisher.kill()
             publisher = house.publish(house.master.url(), name="publish 2")
             publisher.wait_for(r"\bconnected\b")
-            server.wait_served(NAME)
+            server.wait_served(NAME, served)
         until(lambda: is_served(server), f"callers are served after a restart of {name}")
 
 

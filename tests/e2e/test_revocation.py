@@ -16,14 +16,13 @@ class Town:
 
     def __init__(self, programs):
         self.programs = programs
-        server_address = programs.endpoint()
-        server_address.sock.close()
-        self.master = Master(programs, server=server_address.address)
+        address = programs.address()
+        self.master = Master(programs, server=address)
         key_file = self.master.key_file(self.master.add("relay", command="add-server"))
         self.keys = {name: self.master.add(name) for name in (NAME, OTHER)}
         self.flags = ("--master", self.master.url(), "--server-key-file", key_file,
                       "--master-interval", "1s")
-        self.server = programs.serve(*self.flags, listen=[server_address.address])
+        self.server = programs.serve(*self.flags, listen=[address])
         self.service = programs.service(echo)
         self.publishers = {name: self.publish(name) for name in (NAME, OTHER)}
 
@@ -50,10 +49,12 @@ def test_a_disabled_host_loses_its_tunnel_and_comes_back(programs):
     town.publishers[NAME].wait_for("no token: 403")
     bystander.send(b"still here")
     assert bystander.receive(10) == b"still here"
+    publisher, server = town.publishers[NAME], town.server
+    before, served_before = publisher.mark(), server.process.mark()
     town.master.host_command("enable", NAME)
-    mark = town.publishers[NAME].mark()
-    until(lambda: programs_hup(town.publishers[NAME]).matches(r"\bconnected\b", mark), "it is back")
-    Caller(town.server).check()
+    until(lambda: programs_hup(publisher).matches(r"\bconnected\b", before), "it is back")
+    server.wait_served(NAME, served_before)
+    Caller(server).check()
     assert not town.publishers[OTHER].matches("disconnected")
 
 

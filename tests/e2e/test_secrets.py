@@ -99,7 +99,7 @@ def test_no_log_of_a_tunnel_has_a_secret(programs):
              "foreign": credential(stranger, "foreign.example"),
              "expired": credential(programs.key, "expired.example", valid=-10)}
     secrets = secrets_of(programs.key, *creds.values()) + secrets_of(stranger)
-    server = programs.serve("--log-level", "debug", "--token-timeout", "1s")
+    server = programs.serve("--log-level", "debug", "--token-timeout", "3s")
     endpoint = programs.endpoint()
     publisher = programs.publish(server, creds["good"], endpoint.address, "--log-level", "debug")
     running = [server.process, publisher]
@@ -167,10 +167,9 @@ def test_no_log_and_no_argument_of_a_whole_service_has_a_secret(programs, author
     tls_key = write_secret(programs.directory / "site.key", pem)
     debug = ("--log-level", "debug")
     between = Between(programs)
-    reserved = programs.endpoint()
-    reserved.close()
+    address = programs.address()
     master = between.master = Master(programs, "--token-valid", "3s", *debug,
-                                     server=reserved.address)
+                                     server=address)
     relay = programs.directory / "relay.key"
     master.host_command("add-server", "relay", "--out", relay)
     keys = {name: programs.directory / f"{name}.key" for name in (NAME, "other.example")}
@@ -180,7 +179,7 @@ def test_no_log_and_no_argument_of_a_whole_service_has_a_secret(programs, author
                                           for path in (relay, *keys.values())]
     secrets += [line for line in pem.split("\n") if line and "-" not in line]
     server = programs.serve("--master", master.url(), "--server-key-file", relay,
-                            "--master-interval", "1s", *debug, listen=[reserved.address])
+                            "--master-interval", "1s", *debug, listen=[address])
     publishers = [programs.role("publish", "--master", f"http://{between.service.address}",
                                 "--api-key-file", path, "--to",
                                 "http://" + programs.service(echo).address, "--tls-cert",

@@ -18,12 +18,11 @@ class Pair:
 
     def __init__(self, programs):
         self.programs = programs
-        reserved = programs.endpoint()
-        reserved.close()
-        self.master = Master(programs, server=reserved.address)
+        address = programs.address()
+        self.master = Master(programs, server=address, listen=programs.address())
         relay = self.master.key_file(self.master.add("relay", command="add-server"))
         self.server = programs.serve("--master", self.master.url(), "--server-key-file", relay,
-                                     "--master-interval", "1s", listen=[reserved.address])
+                                     "--master-interval", "1s", listen=[address])
         self.service = programs.service(echo)
         self.files = {name: self.master.key_file(self.master.add(name)) for name in (HERE, THERE)}
         self.publishers = {name: self.publish(name) for name in (HERE, THERE)}
