@@ -1,5 +1,6 @@
 """Receivers and senders of `adit receive` and `adit send`, for the tests of sodium-tcp."""
 import base64
+import contextlib
 import hashlib
 import os
 import pathlib
@@ -49,6 +50,14 @@ class Site:
 
     def parts(self):
         return sorted(p for p in self.into.rglob(PART + "*"))
+
+    def parts_len(self):
+        """Bytes in parts; one that becomes a file meanwhile has none."""
+        total = 0
+        for part in self.parts():
+            with contextlib.suppress(FileNotFoundError):
+                total += part.stat().st_size
+        return total
 
 
 def digest(path):

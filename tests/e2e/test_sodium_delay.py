@@ -1,4 +1,5 @@
-"""A long path: 50 ms each way."""
+"""A long path: a quarter of a second each way, which is long enough for a window to be filled in on
+a machine that has other things to do, too."""
 import json
 
 import pytest
@@ -14,7 +15,7 @@ def site(programs):
     return Site(programs)
 
 
-def through_relay(site, delay_ms=50):
+def through_relay(site, delay_ms=250):
     relay = site.programs.python(RELAY, "--to", site.address, "--delay-ms", str(delay_ms),
                                  name="relay")
     site.address = relay.wait_for(r"ready: (\S+)").group(1)
@@ -28,16 +29,16 @@ def carried(relay):
 def test_the_pipe_stays_full(site):
     """What is under way is what the rate follows from: three quarters of the window, whatever the
     delay. A sender that waited for answers would have one block of it."""
-    site.receive("--window", "8MiB")
+    site.receive("--window", "2MiB")
     relay = through_relay(site)
-    file = random_file(site.home / "f", 40 * MIB)
+    file = random_file(site.home / "f", 12 * MIB)
     site.send(file)
     assert digest(site.into / "f") == digest(file)
-    assert carried(relay)["peak_up"] > 5 * MIB
+    assert carried(relay)["peak_up"] > 1.25 * MIB
 
 
 def test_many_small_files_wait_for_no_answer_each(site):
-    """200 files in one round trip each would be 20 s at least: announcements run ahead."""
+    """200 files in one round trip each would be 100 s at least: announcements run ahead."""
     site.receive()
     relay = through_relay(site)
     top = site.home / "many"
@@ -45,7 +46,7 @@ def test_many_small_files_wait_for_no_answer_each(site):
     for number in range(200):
         (top / f"{number}").write_bytes(b"%d" % number * 3000)
     said = json.loads(site.send(top, "--json").text("out"))
-    assert said["ok"] and said["seconds"] < 15
+    assert said["ok"] and said["seconds"] < 50
     assert carried(relay)["up"] > sum(p.stat().st_size for p in top.iterdir())
 
 

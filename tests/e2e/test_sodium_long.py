@@ -39,9 +39,9 @@ def test_killed_fifty_times_it_goes_on_each_time(site, victim):
     what is left."""
     size, kills = 64 * MIB, 50
     file = random_file(site.home / "f", size)
-    receiver = site.receive()
-    address = site.address
-    there = lambda: sum(p.stat().st_size for p in site.parts())
+    address = site.programs.address()
+    receiver = site.receive(listen=address)
+    there = site.parts_len
     for number in range(kills):
         before = there()
         share = (size - before) // (kills - number + 1)

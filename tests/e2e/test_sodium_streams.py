@@ -1,6 +1,7 @@
 """Streams: standard input and output, FIFOs, and the public protocol between our ends."""
 import json
 import os
+import re
 import signal
 import subprocess
 
@@ -43,9 +44,10 @@ def test_a_pipe_at_both_ends(site):
     source, target = random_file(site.home / "source", 9_000_001), site.home / "target"
     receiver, cat, errors = receive_to_output(site, target)
     try:
-        while "ready" not in errors.read_text():
-            assert receiver.poll() is None, errors.read_text()
-        site.address = errors.read_text().split("receives on ")[1].split()[0]
+        said = until(lambda: re.search(r"receives on (\S+).*\n", errors.read_text())
+                     or receiver.poll() is not None, "it is ready")
+        assert said is not True, errors.read_text()
+        site.address = said[1]
         done = pour(site, source=source)
         assert done.returncode == 0, done.stderr
         assert receiver.wait(HANG_S) == 0 and cat.wait(HANG_S) == 0, errors.read_text()
