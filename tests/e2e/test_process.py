@@ -12,18 +12,27 @@ import time
 import pytest
 from cryptography.fernet import Fernet
 
-from harness import Wire, adit_path, client_hello, in_thread, until, write_secret
+from harness import (HANG_S, Wire, adit_path, client_hello, in_thread, port_answers, until,
+                     write_secret)
 from tunnel import NAME, Site, Tunnel
 from wire import CLOSE, connect_peer, credential
 
 
+PATIENT = ("--hello-timeout", "5m", "--token-timeout", "5m")  # for connections that say nothing
+
+
 def test_sighup_takes_a_new_key_and_keeps_every_connection(programs):
-    site = Site(programs, "--token-timeout", "300ms")
+    site = Site(programs)
     fresh = Fernet.generate_key().decode()
     cred = credential(fresh, NAME)
-    with site.dial() as wire:
-        wire.send(cred["token"].encode())
-        assert wire.ended() == b""
+
+    def refused(token):
+        with site.dial() as wire:
+            wire.send(token.encode())
+            wire.shutdown()
+            assert wire.ended() == b""
+
+    refused(cred["token"])
     programs.key_file.write_text(f"# the new one mints\n{fresh}\n\n{programs.key}\n")
     site.process.signal(signal.SIGHUP)
     site.process.wait_for("reload.*reloaded")
@@ -32,9 +41,7 @@ def test_sighup_takes_a_new_key_and_keeps_every_connection(programs):
     programs.key_file.write_text(fresh + "\n")
     site.process.signal(signal.SIGHUP)
     site.process.wait_for("reload.*reloaded", count=2)
-    with site.dial() as wire:
-        wire.send(credential(programs.key, NAME)["token"].encode())
-        assert wire.ended() == b""
+    refused(credential(programs.key, NAME)["token"])
     site.check()
 
 
@@ -68,7 +75,7 @@ def test_sighup_takes_a_new_route_of_the_file(programs):
 
 def test_sigterm_drains(programs):
     """It accepts nobody, closes the peer without channels, lets the other end its last one."""
-    server = programs.serve(drain="6s")
+    server = programs.serve(drain="12s")
     busy = connect_peer(server.host, server.port, credential(programs.key, NAME))
     idle = connect_peer(server.host, server.port, credential(programs.key, "idle.example"))
     busy.ping()
@@ -81,8 +88,7 @@ def test_sigterm_drains(programs):
     server.process.signal(signal.SIGTERM)
     server.process.wait_for("stopping")
     idle.wire.ended()
-    with pytest.raises(ConnectionRefusedError):
-        Wire.dial(server.host, server.port)
+    until(lambda: not port_answers(server.host, server.port), "no worker listens any more")
     device.send(b"goes on")
     assert busy.receive_data(channel, 7) == b"goes on"
     busy.send(channel, 2, b"to its end")
@@ -124,7 +130,7 @@ def test_fixed_routes_share_the_memory_budget(programs):
         devices[-1].send(hello)
     site.said("memory-budget: closed the fixed route")
     until(lambda: programs.status(site.process)["counters"]["routed"] == 100, "100 routes")
-    assert programs.status(site.process)["workers"][0]["buffered"] <= 2 << 20
+    until(lambda: programs.status(site.process)["workers"][0]["buffered"] <= 2 << 20, "within it")
     site.check()
     for device in devices:
         device.reset()
@@ -134,9 +140,10 @@ def test_fixed_routes_share_the_memory_budget(programs):
 def test_workers_wait_for_their_last_bytes_side_by_side(programs):
     """Each has a device that does not read what its peer sent: 5 s, and not 5 s a worker."""
     server = programs.serve("--workers", "6", drain="100ms")
-    devices = []
-    for n in range(12):
-        name = f"house-{n}.example"
+    devices, busy = [], []
+    while len(busy) < 5:  # a peer is the worker's that was the first to take it
+        assert len(devices) < 60, busy
+        name = f"house-{len(devices)}.example"
         mux = connect_peer(server.host, server.port, credential(programs.key, name))
         mux.ping()
         device = Wire.dial(server.host, server.port, receive_buffer=4096)
@@ -144,12 +151,12 @@ def test_workers_wait_for_their_last_bytes_side_by_side(programs):
         mux.send(mux.receive_flag(1).channel, 2, bytes(8 << 20))
         mux.ping()
         devices.append(device)
-    busy = [w for w in programs.status(server.process)["workers"] if w["buffered"]]
-    assert len(busy) >= 4
+        if len(devices) >= 5:
+            busy = [w for w in programs.status(server.process)["workers"] if w["buffered"]]
     start = time.monotonic()
     server.process.signal(signal.SIGTERM)
     assert server.process.wait_exit() == 0
-    assert time.monotonic() - start < 15
+    assert time.monotonic() - start < 20
 
 
 @pytest.mark.threads
@@ -261,7 +268,7 @@ def cpu_ticks(pid):
 
 
 def test_a_worker_has_so_many_unknown_connections_and_further_ones_wait(programs):
-    site = Site(programs, "--workers", "1", "--early-per-worker", "8")
+    site = Site(programs, "--workers", "1", "--early-per-worker", "8", *PATIENT)
     wires = [site.dial(f"127.0.1.{1 + n}") for n in range(8)]
     site.said("early-limit: paused accepting: 8 ")
     before = cpu_ticks(site.process.pid)
@@ -313,8 +320,9 @@ def test_unknown_connections_hold_so_many_bytes_and_no_more(programs):
 
 
 def test_one_address_has_so_many_unknown_connections_and_no_more(programs):
-    site = Site(programs, "--early-per-address", "8")
+    site = Site(programs, "--early-per-address", "8", *PATIENT)
     wires = [site.dial("127.0.0.200") for _ in range(8)]
+    until(lambda: programs.status(site.process)["counters"]["early"] == 8, "all are counted")
     try:
         assert site.dial("127.0.0.200").ended() == b""
     except ConnectionResetError:  # before connect() could say that it had worked
@@ -394,8 +402,8 @@ def test_publishers_that_do_not_read_are_cut_for_the_memory_budget(programs):
                 pass
         return site.process.matches("memory-budget: closed the multiplexer")
     until(pour, "one is cut")
-    workers = programs.status(site.process)["workers"]
-    assert workers[0]["buffered"] <= 256 << 10
+    # What the cut ones hold goes at the end of a round, and a status may come before it.
+    until(lambda: programs.status(site.process)["workers"][0]["buffered"] <= 256 << 10, "within it")
     site.check()
 
 
@@ -458,7 +466,7 @@ def test_the_control_socket_takes_what_is_no_request(programs):
             sock.connect(str(server.process.control))
             sock.sendall(garbage)
             sock.shutdown(socket.SHUT_WR)
-            sock.settimeout(30)
+            sock.settimeout(HANG_S)
             try:
                 while sock.recv(4096):
                     pass

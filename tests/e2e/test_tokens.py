@@ -122,7 +122,7 @@ def test_a_newer_publisher_gets_every_new_device_and_the_older_keeps_its_channel
 
 def test_a_token_that_expires_closes_its_peer(programs):
     site = Site(programs)
-    cred = credential(programs.key, NAME, valid=2)
+    cred = credential(programs.key, NAME, valid=5)
     mux = connect_peer(site.host, site.port, cred)
     mux.ping()
     mux.wire.ended()

@@ -16,12 +16,14 @@ def test_two_machines_reach_each_other(net):
     left.ns.ping("10.9.0.2")
     vpn.udp_echo(right.ns, left.ns, "10.9.0.1", SIZES)
     vpn.udp_echo(left.ns, right.ns, "fd00:9::2", SIZES)
+    assert not any(left.peer("right")["drops"].values())
     for host, source, sink in (("10.9.0.1", right.ns, left.ns), ("fd00:9::2", left.ns, right.ns)):
         vpn.transfer(source, sink, host, 8 << 20)
     seen = left.peer("right")
     assert seen["protection"] == "session keys" and seen["segmented"]
     assert seen["bytes_sent"] > 8 << 20 and seen["bytes_received"] > 8 << 20
-    assert not any(seen["drops"].values())
+    # Of a transfer some may be, when the other end is not run for a moment: TCP sends them again.
+    assert not any(count for why, count in seen["drops"].items() if why != "full")
     right.stop()
     left.stop()
     assert not left.ns.routes() - {("192.0.2.0/24", "to-b")}

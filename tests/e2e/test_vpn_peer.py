@@ -174,7 +174,7 @@ def test_a_connection_that_says_nothing_is_closed(net):
     a, b = net.pair()
     end = vpn.End(net, "adit", a, address=["10.9.0.1/24"]).listens()
     end.knows(Stranger("python"), [f"{PEER_IP}/32"])
-    end.settings["limits"] = {"early_timeout": "300ms", "early_per_address": 4}
+    end.settings["limits"] = {"early_timeout": "3s", "early_per_address": 4}
     end.start()
     silent = []
     for _ in range(6):
