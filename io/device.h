@@ -107,12 +107,12 @@ struct io_listener *io_listen_past(struct io_device *device, const struct addr *
                                    int *error);
 
 /*
- * Runs the hook with these arguments, at most IO_DEVICE_HOOK_ARGUMENTS of them, IO_DEVICE_HOOK_TEXT
- * bytes in all, as the user who started the program, with an empty environment but for PATH. Its
+ * Tells the hook which DNS servers there are now, IO_DEVICE_DNS_MAX at most: runs `HOOK dns DEVICE
+ * SERVER...` as the user who started the program, with an empty environment but for PATH. Its
  * output goes to the log, its end too. While one runs the newest of the others waits; those between
  * are not run. One may be asked for just before io_device_close(), which waits for it, 2 s at most.
  */
-enum { IO_DEVICE_HOOK_ARGUMENTS = 16, IO_DEVICE_HOOK_TEXT = 1024 };
-int io_device_hook(struct io_device *device, const char *const *arguments, size_t count);
+enum { IO_DEVICE_DNS_MAX = 2 };
+int io_device_hook(struct io_device *device, const struct adit_ip *servers, size_t count);
 
 #endif

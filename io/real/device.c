@@ -329,9 +329,9 @@ int io_device_everything(struct io_device *device, unsigned family, bool on, boo
                    (uint8_t)((on ? PRIVILEGED_ON : 0) | (block ? PRIVILEGED_BLOCK : 0)));
 }
 
-int io_device_hook(struct io_device *device, const char *const *arguments, size_t count)
+int io_device_hook(struct io_device *device, const struct adit_ip *servers, size_t count)
 {
-    return requests_hook(&device->requests, arguments, count);
+    return requests_hook(&device->requests, servers, count);
 }
 
 /* ---- Past the device ---- */

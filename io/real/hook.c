@@ -102,39 +102,20 @@ static void run(const char *file, char *arguments[], int output)
     _exit(HOOK_NOT_RUN);
 }
 
-/* The arguments of a request, which is as wrong as it may be. False when it is not sound. */
-static bool read_arguments(char *text, size_t text_len, size_t count, char *arguments[])
+int hook_start(struct hook *hook, const char *const *arguments, size_t count)
 {
-    if (count > IO_DEVICE_HOOK_ARGUMENTS || text_len > IO_DEVICE_HOOK_TEXT)
-        return false;
-    char *end = text + text_len;
-    for (size_t i = 0; i < count; i++) {
-        char *nul = memchr(text, '\0', (size_t)(end - text));
-        if (nul == NULL)
-            return false;
-        arguments[i] = text;
-        text = nul + 1;
-    }
-    arguments[count] = NULL;
-    return text == end;
-}
-
-int hook_start(struct hook *hook, const char *text, size_t text_len, size_t count)
-{
-    char copy[IO_DEVICE_HOOK_TEXT];
     char file[PATH_MAX];
     char why[256];
-    char *arguments[1 + IO_DEVICE_HOOK_ARGUMENTS + 1] = {file};
+    char *all[1 + HOOK_ARGUMENTS_MAX + 1] = {file};
     int ends[2];
     if (hook->file == NULL)
         return IO_E_NOT_FOUND;
     if (hook->pid != 0)
         return IO_E_FULL;
-    if (text_len > sizeof(copy))
-        return IO_E_OTHER;
-    memcpy(copy, text, text_len);
-    if (!read_arguments(copy, text_len, count, arguments + 1))
-        return IO_E_OTHER;
+    if (count > HOOK_ARGUMENTS_MAX)
+        return IO_E_TOO_LARGE;
+    for (size_t i = 0; i < count; i++)
+        all[1 + i] = (char *)(uintptr_t)arguments[i];
     if (!is_all_safe(hook->file, why, sizeof(why)))
         return IO_E_DENIED;
     snprintf(file, sizeof(file), "%s", hook->file);
@@ -143,7 +124,7 @@ int hook_start(struct hook *hook, const char *text, size_t text_len, size_t coun
     fcntl(ends[0], F_SETFL, O_NONBLOCK);
     pid_t pid = fork();
     if (pid == 0)
-        run(file, arguments, ends[1]);
+        run(file, all, ends[1]);
     int error = errno;
     close(ends[1]);
     hook->pid_fd = pid < 0 ? -1 : pidfd_open(pid, 0);

@@ -10,7 +10,10 @@
 #include <limits.h>
 #include <poll.h>
 
-enum { HOOK_FDS = 2 }; /* that it has to be polled for */
+enum {
+    HOOK_FDS = 2, /* that it has to be polled for */
+    HOOK_ARGUMENTS_MAX = 8,
+};
 
 struct hook {
     const char *file; /* as of hook_resolve(), NULL = there is none */
@@ -29,8 +32,8 @@ struct hook {
  */
 bool hook_resolve(const char *file, char path[PATH_MAX], char *why, size_t why_len);
 
-/* Starts it with arguments as in struct privileged_hook. Returns 0 or an error. */
-int hook_start(struct hook *hook, const char *text, size_t text_len, size_t count);
+/* Starts it with at most HOOK_ARGUMENTS_MAX arguments. Returns 0 or an error. */
+int hook_start(struct hook *hook, const char *const *arguments, size_t count);
 
 /* What to wait for, HOOK_FDS entries, and for how long: milliseconds, -1 = without end. */
 int hook_watch(const struct hook *hook, struct pollfd *fds);

@@ -23,6 +23,7 @@ enum { FD_WORK = 3, FD_ASK = 4, FD_REST = 5 };
 enum { ASKS_MAX = 4 }; /* that can wait when the process ends that asks one at a time */
 
 struct helper {
+    const char *device; /* its name */
     struct netsetup setup;
     struct hook hook;
     struct privileged_hook next; /* the hook that was asked for last, while one runs */
@@ -82,11 +83,32 @@ static bool work_is_sound(const struct privileged_work *work, size_t len)
            (work->what == PRIVILEGED_SETTLE || work->family == 4 || work->family == 6);
 }
 
+static bool hook_is_sound(const struct privileged_hook *hook, size_t len)
+{
+    static const struct privileged_work head = {.what = PRIVILEGED_HOOK};
+    if (len != sizeof(*hook) || memcmp(&hook->head, &head, sizeof(head)) != 0 ||
+        hook->count > IO_DEVICE_DNS_MAX)
+        return false;
+    for (size_t i = 0; i < hook->count; i++)
+        if (hook->servers[i].family != 4 && hook->servers[i].family != 6)
+            return false;
+    return true;
+}
+
+/* What the hook is told is written here: who asks can choose nothing but addresses. */
 static bool start_hook(struct helper *helper, const struct privileged_hook *hook, size_t len)
 {
-    if (len != sizeof(*hook) || hook->head.what != PRIVILEGED_HOOK)
+    const char *arguments[2 + IO_DEVICE_DNS_MAX] = {"dns", helper->device};
+    char servers[IO_DEVICE_DNS_MAX][IP_TEXT_MAX];
+    if (!hook_is_sound(hook, len))
         return false;
-    int error = hook_start(&helper->hook, hook->text, hook->text_len, hook->count);
+    for (size_t i = 0; i < hook->count; i++) {
+        struct adit_ip ip = {.family = hook->servers[i].family};
+        memcpy(ip.bytes, hook->servers[i].ip, ip.family == 4 ? 4 : 16);
+        ip_format(&ip, servers[i]);
+        arguments[2 + i] = servers[i];
+    }
+    int error = hook_start(&helper->hook, arguments, 2 + (size_t)hook->count);
     helper->has_next = error == IO_E_FULL;
     if (helper->has_next)
         helper->next = *hook;
@@ -249,22 +271,23 @@ static void ignore_signals(void)
     signal(SIGCHLD, SIG_DFL);
 }
 
-static int prepare(struct helper *helper, const char *device)
+static int prepare(struct helper *helper)
 {
     ignore_signals();
     setsid();
     prctl(PR_SET_NAME, "adit-network");
     prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
-    int error = chdir("/") == 0 ? netsetup_open(&helper->setup, device) : kernel_error(errno);
+    int error =
+        chdir("/") == 0 ? netsetup_open(&helper->setup, helper->device) : kernel_error(errno);
     bool limited = helper->hook.file == NULL ? capability_no_others() : capability_only_network();
     return error == 0 && !limited ? IO_E_DENIED : error;
 }
 
-static void run(struct helper *helper, const char *device, int work, int ask)
+static void run(struct helper *helper, int work, int ask)
 {
     if (!keep_descriptors(work, ask))
         _exit(1);
-    int error = prepare(helper, device);
+    int error = prepare(helper);
     if (answer((struct privileged_answer){.error = error}, -1) && error == 0) {
         serve(helper);
         serve_last_hook(helper);
@@ -308,6 +331,7 @@ int privileged_start(struct privileged *privileged, const char *device, const ch
     struct helper *helper = calloc(1, sizeof(*helper));
     if (helper == NULL)
         return IO_E_NO_MEMORY;
+    helper->device = device;
     helper->hook = (struct hook){.file = hook_file, .output = -1, .pid_fd = -1};
     if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, work) != 0 ||
         socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ask) != 0 ||
@@ -317,7 +341,7 @@ int privileged_start(struct privileged *privileged, const char *device, const ch
     }
     pid = fork();
     if (pid == 0)
-        run(helper, device, work[1], ask[1]);
+        run(helper, work[1], ask[1]);
     error = pid < 0 ? kernel_error(errno) : 0;
     close_end(&work[1]);
     close_end(&ask[1]);

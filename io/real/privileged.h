@@ -43,12 +43,14 @@ struct privileged_work {
     uint8_t ip[16];
 };
 
-/* Its arguments, `count` of them, each with its NUL. */
+/* The DNS servers that it is told; no words, so that nobody can say others. Unused ones are 0. */
 struct privileged_hook {
-    struct privileged_work head;
-    uint16_t count;
-    uint16_t text_len;
-    char text[IO_DEVICE_HOOK_TEXT];
+    struct privileged_work head; /* nothing but `what` */
+    uint8_t count;
+    struct {
+        uint8_t family; /* 4 or 6 */
+        uint8_t ip[16];
+    } servers[IO_DEVICE_DNS_MAX];
 };
 
 /* ---- work: reports ---- */

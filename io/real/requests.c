@@ -67,23 +67,18 @@ int requests_add(struct requests *requests, const struct privileged_work *work)
     return 0;
 }
 
-int requests_hook(struct requests *requests, const char *const *arguments, size_t count)
+int requests_hook(struct requests *requests, const struct adit_ip *servers, size_t count)
 {
-    size_t len = 0;
     if (!requests->has_hook)
         return IO_E_NOT_FOUND;
-    if (count > IO_DEVICE_HOOK_ARGUMENTS)
+    if (count > IO_DEVICE_DNS_MAX)
         return IO_E_TOO_LARGE;
     struct privileged_hook *hook = &requests->hook;
-    *hook = (struct privileged_hook){.head.what = PRIVILEGED_HOOK, .count = (uint16_t)count};
+    *hook = (struct privileged_hook){.head.what = PRIVILEGED_HOOK, .count = (uint8_t)count};
     for (size_t i = 0; i < count; i++) {
-        size_t part = strlen(arguments[i]) + 1;
-        if (part > sizeof(hook->text) - len)
-            return IO_E_TOO_LARGE;
-        memcpy(hook->text + len, arguments[i], part);
-        len += part;
+        hook->servers[i].family = servers[i].family;
+        memcpy(hook->servers[i].ip, servers[i].bytes, sizeof(hook->servers[i].ip));
     }
-    hook->text_len = (uint16_t)len;
     return requests_add(requests, &hook->head);
 }
 

@@ -43,7 +43,7 @@ void requests_close(struct requests *requests);
 int requests_add(struct requests *requests, const struct privileged_work *work);
 
 /* As io_device_hook(). */
-int requests_hook(struct requests *requests, const char *const *arguments, size_t count);
+int requests_hook(struct requests *requests, const struct adit_ip *servers, size_t count);
 
 /*
  * A socket that is let past the device, to connect to an address or to listen there. Returns it, or

@@ -51,7 +51,7 @@ struct sim_host {
     uint64_t hooks;            /* that ran */
     struct host_hook {
         size_t count; /* arguments */
-        char text[IO_DEVICE_HOOK_TEXT];
+        char text[256];
     } hook, next_hook; /* the last one that ran, and one that waits for its end */
     bool hook_waits;
 };

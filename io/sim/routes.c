@@ -194,22 +194,22 @@ static void hook_ended(void *arg)
         run_next_hook(host);
 }
 
-int io_device_hook(struct io_device *device, const char *const *arguments, size_t count)
+int io_device_hook(struct io_device *device, const struct adit_ip *servers, size_t count)
 {
-    size_t len = 0;
     if (device->host == NULL)
         return 0;
     struct sim_host *host = device->host;
-    for (size_t i = 0; i < count && i < IO_DEVICE_HOOK_ARGUMENTS; i++)
-        len += strlen(arguments[i]) + 1;
-    if (count > IO_DEVICE_HOOK_ARGUMENTS || len > IO_DEVICE_HOOK_TEXT)
+    if (count > IO_DEVICE_DNS_MAX)
         return IO_E_TOO_LARGE;
     if (!device->has_hook)
         return IO_E_NOT_FOUND;
-    host->next_hook.count = count;
-    char *to = host->next_hook.text;
-    for (size_t i = 0; i < count; i++)
-        to = stpcpy(to, arguments[i]) + 1;
+    host->next_hook.count = 2 + count;
+    char *to = stpcpy(host->next_hook.text, "dns") + 1;
+    to = stpcpy(to, io_device_name(device)) + 1;
+    for (size_t i = 0; i < count; i++) {
+        ip_format(&servers[i], to);
+        to += strlen(to) + 1;
+    }
     host->hook_waits = host->hook_end.slot != 0;
     if (!host->hook_waits) {
         sim_event_init(&host->hook_end, host->world, hook_ended, host);

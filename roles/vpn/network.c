@@ -165,22 +165,18 @@ static void take_address(struct vpn_peer *peer, size_t at, const uint8_t *bytes,
               error == 0 ? "" : io_error_text(error));
 }
 
-/* `HOOK dns DEVICE SERVER...`, without servers when there is none any more. */
+/* Without servers when there is none any more. */
 static void run_hook(struct vpn_peer *peer)
 {
     struct vpn *vpn = peer->vpn;
-    const char *arguments[4] = {"dns", io_device_name(vpn->device)};
-    char texts[2][IP_TEXT_MAX];
-    size_t count = 2;
+    struct adit_ip servers[IO_DEVICE_DNS_MAX];
+    size_t count = 0;
     if (vpn->config.hook_file == NULL)
         return;
-    for (size_t i = 0; i < 2; i++) {
-        if (peer->granted.dns[i].family == 0)
-            continue;
-        ip_format(&peer->granted.dns[i], texts[i]);
-        arguments[count++] = texts[i];
-    }
-    int error = io_device_hook(vpn->device, arguments, count);
+    for (size_t i = 0; i < IO_DEVICE_DNS_MAX; i++)
+        if (peer->granted.dns[i].family != 0)
+            servers[count++] = peer->granted.dns[i];
+    int error = io_device_hook(vpn->device, servers, count);
     if (error != 0)
         log_event(vpn->loop, LOG_WARN, "hook", "not run: %s", io_error_text(error));
 }

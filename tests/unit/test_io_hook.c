@@ -85,11 +85,16 @@ static void open_with(const char *script)
         fail_msg("%s", tap.why);
 }
 
+/* With up to two servers; the first is its third argument. */
 static int run(const char *first, const char *second)
 {
-    const char *const arguments[] = {first, second};
-    return io_device_hook(tap.device, arguments,
-                          (first != NULL ? 1U : 0U) + (second != NULL ? 1U : 0U));
+    struct adit_ip servers[2];
+    size_t count = 0;
+    if (first != NULL)
+        assert_true(ip_parse(first, &servers[count++]));
+    if (second != NULL)
+        assert_true(ip_parse(second, &servers[count++]));
+    return io_device_hook(tap.device, servers, count);
 }
 
 static bool logged(const void *text)
@@ -110,10 +115,10 @@ static void wait_for(const char *text)
 static void its_arguments_output_and_status_are_seen(void **state)
 {
     (void)state;
-    open_with("echo \"$# <$1> <$2>\"; echo complaint >&2; printf 'no end'; exit 3");
-    assert_int_equal(run("up and down", ""), 0);
+    open_with("echo \"$# <$1> <$2> <$3> <$4>\"; echo complaint >&2; printf 'no end'; exit 3");
+    assert_int_equal(run("192.0.2.53", "2001:db8::53"), 0);
     wait_for("warn hook: adit0: the hook has ended with status 3");
-    assert_true(logged("info hook-output: adit0: 2 <up and down> <>"));
+    assert_true(logged("info hook-output: adit0: 4 <dns> <adit0> <192.0.2.53> <2001:db8::53>"));
     assert_true(logged("info hook-output: adit0: complaint"));
     assert_true(logged("info hook-output: adit0: no end"));
 }
@@ -121,7 +126,7 @@ static void its_arguments_output_and_status_are_seen(void **state)
 static void its_environment_is_a_path_alone(void **state)
 {
     (void)state;
-    assert_true(try_with("/usr/bin/env"));
+    open_with("tr '\\0' '\\n' </proc/$$/environ");
     assert_int_equal(run(NULL, NULL), 0);
     wait_for("ended with status 0");
     assert_int_equal(world->log_lines, 2);
@@ -149,17 +154,17 @@ static void it_runs_as_who_started_the_program(void **state)
 static void one_runs_at_a_time_and_then_the_newest(void **state)
 {
     (void)state;
-    open_with("cd ${0%/*}; mkfifo wait; echo runs $1; cat wait; rm wait; echo done $1");
-    assert_int_equal(run("first", NULL), 0);
-    wait_for("runs first");
-    assert_int_equal(run("second", NULL), 0);
-    assert_int_equal(run("third", NULL), 0);
+    open_with("cd ${0%/*}; mkfifo wait; echo runs $3; cat wait; rm wait; echo done $3");
+    assert_int_equal(run("192.0.2.1", NULL), 0);
+    wait_for("runs 192.0.2.1");
+    assert_int_equal(run("192.0.2.2", NULL), 0);
+    assert_int_equal(run("192.0.2.3", NULL), 0);
     netns_shell("echo x >%s/wait", directory);
-    wait_for("done first");
-    wait_for("runs third");
+    wait_for("done 192.0.2.1");
+    wait_for("runs 192.0.2.3");
     netns_shell("echo x >%s/wait", directory);
-    wait_for("done third");
-    assert_false(logged("second"));
+    wait_for("done 192.0.2.3");
+    assert_false(logged("192.0.2.2"));
 }
 
 static void routes_are_not_held_up_by_it(void **state)
@@ -234,10 +239,10 @@ static void it_ends_with_the_device(void **state)
 static void the_last_one_is_waited_for(void **state)
 {
     (void)state;
-    open_with("cd ${0%/*}; ip link show dev adit0 >there; echo \"$1\" >done");
-    assert_int_equal(run("down", NULL), 0);
+    open_with("cd ${0%/*}; ip link show dev adit0 >there; echo \"$3\" >done");
+    assert_int_equal(run("192.0.2.1", NULL), 0);
     netns_close(&tap);
-    assert_string_equal(netns_shell("cat %s/done", directory), "down\n");
+    assert_string_equal(netns_shell("cat %s/done", directory), "192.0.2.1\n");
     assert_non_null(strstr(netns_shell("cat %s/there", directory), "adit0"));
 }
 
@@ -247,7 +252,7 @@ static void one_that_was_asked_for_runs_when_the_process_dies(void **state)
     pid_t pid = fork();
     if (pid == 0) {
         open_with("cd ${0%/*}; echo x >done");
-        assert_int_equal(run("down", NULL), 0);
+        assert_int_equal(run("192.0.2.1", NULL), 0);
         kill(getpid(), SIGKILL);
     }
     /* Its helper process has become ours, as has what other hooks left. */
@@ -258,29 +263,21 @@ static void one_that_was_asked_for_runs_when_the_process_dies(void **state)
 
 /* ---- What is none ---- */
 
-static void too_many_words_are_refused(void **state)
+static void too_many_servers_are_refused(void **state)
 {
     (void)state;
-    char long_word[IO_DEVICE_HOOK_TEXT + 1];
-    const char *many[IO_DEVICE_HOOK_ARGUMENTS + 1];
+    static const struct adit_ip many[IO_DEVICE_DNS_MAX + 1] = {{.family = 4}};
     open_with("echo $#");
-    memset(long_word, 'x', sizeof(long_word));
-    long_word[IO_DEVICE_HOOK_TEXT] = '\0';
-    assert_int_equal(run(long_word, NULL), IO_E_TOO_LARGE);
-    for (size_t i = 0; i < sizeof(many) / sizeof(many[0]); i++)
-        many[i] = "y";
-    assert_int_equal(io_device_hook(tap.device, many, sizeof(many) / sizeof(many[0])),
-                     IO_E_TOO_LARGE);
-    long_word[IO_DEVICE_HOOK_TEXT - 1] = '\0';
-    assert_int_equal(run(long_word, NULL), 0);
-    wait_for("adit0: 1\n");
+    assert_int_equal(io_device_hook(tap.device, many, IO_DEVICE_DNS_MAX + 1), IO_E_TOO_LARGE);
+    assert_int_equal(run(NULL, NULL), 0);
+    wait_for("adit0: 2\n");
 }
 
 static void without_a_hook_none_runs(void **state)
 {
     (void)state;
     assert_true(try_with(NULL));
-    assert_int_equal(run("up", NULL), IO_E_NOT_FOUND);
+    assert_int_equal(run("192.0.2.1", NULL), IO_E_NOT_FOUND);
 }
 
 static void refuses(const char *hook, const char *why)
@@ -358,7 +355,7 @@ int main(void)
         CASE(it_ends_with_the_device),
         CASE(the_last_one_is_waited_for),
         CASE(one_that_was_asked_for_runs_when_the_process_dies),
-        CASE(too_many_words_are_refused),
+        CASE(too_many_servers_are_refused),
         CASE(without_a_hook_none_runs),
         CASE(a_hook_that_others_can_change_is_refused),
         CASE(a_hook_that_was_changed_since_is_not_run),

@@ -168,29 +168,38 @@ static void a_hook_that_there_is_not_is_not_started(void **state)
     not_started(&hook, IO_E_NOT_FOUND);
 }
 
-static void arguments_that_are_not_sound_start_no_hook(void **state)
+static void a_hook_is_told_servers_and_its_device_alone(void **state)
 {
     (void)state;
-    again("/bin/true");
-    struct privileged_hook hook = {.head.what = PRIVILEGED_HOOK, .count = 1, .text_len = 3};
-    memcpy(hook.text, "abcd", 5);
-    not_started(&hook, IO_E_OTHER); /* no NUL inside */
-    hook.text_len = 5;
-    hook.count = 2;
-    not_started(&hook, IO_E_OTHER); /* one text, two said */
-    hook.count = 0;
-    not_started(&hook, IO_E_OTHER); /* bytes that belong to none */
-    hook.count = 1;
-    hook.text_len = 6;
-    not_started(&hook, IO_E_OTHER);
-    hook.text_len = UINT16_MAX;
-    not_started(&hook, IO_E_OTHER);
-    hook.text_len = 5;
-    hook.count = UINT16_MAX;
-    not_started(&hook, IO_E_OTHER);
-    hook.count = 1;
+    struct privileged_hook hook = {.head.what = PRIVILEGED_HOOK, .count = 2};
+    hook.servers[0].family = 4;
+    memcpy(hook.servers[0].ip, (uint8_t[]){192, 0, 2, 53, '-', 'r', 'f', '/'}, 8);
+    hook.servers[1].family = 6;
+    memset(hook.servers[1].ip, 0xff, sizeof(hook.servers[1].ip));
+    again("/bin/echo");
     send_work(&hook, sizeof(hook));
+    struct privileged_report report = next_report();
+    assert_int_equal(report.news, PRIVILEGED_LINE);
+    assert_string_equal(report.text,
+                        "dns adit0 192.0.2.53 ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff");
     assert_int_equal(next_report().news, PRIVILEGED_EXITED);
+}
+
+static void a_hook_with_what_is_no_address_ends_it(void **state)
+{
+    (void)state;
+    static const struct privileged_hook wrong[] = {
+        {.head.what = PRIVILEGED_HOOK, .count = IO_DEVICE_DNS_MAX + 1},
+        {.head.what = PRIVILEGED_HOOK, .count = 255},
+        {.head.what = PRIVILEGED_HOOK, .count = 1},
+        {.head.what = PRIVILEGED_HOOK, .count = 1, .servers[0].family = 5},
+        {.head.what = PRIVILEGED_HOOK, .count = 2, .servers[0].family = 4},
+        {.head = {.what = PRIVILEGED_HOOK, .family = 4}},
+        {.head = {.what = PRIVILEGED_HOOK, .flags = PRIVILEGED_ON}},
+        {.head = {.what = PRIVILEGED_HOOK, .ip = "x"}},
+    };
+    for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++)
+        ends_it(&wrong[i], sizeof(wrong[i]));
 }
 
 /* ---- What it cannot be brought to do ---- */
@@ -306,7 +315,8 @@ int main(void)
         CASE(a_question_that_it_does_not_know_ends_it),
         CASE(a_socket_of_another_family_is_refused),
         CASE(a_hook_that_there_is_not_is_not_started),
-        CASE(arguments_that_are_not_sound_start_no_hook),
+        CASE(a_hook_is_told_servers_and_its_device_alone),
+        CASE(a_hook_with_what_is_no_address_ends_it),
         CASE(random_requests_change_nothing_but_the_device),
         CASE(reports_that_nobody_reads_do_not_keep_it),
         CASE(either_socket_ends_it),

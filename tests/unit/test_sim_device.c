@@ -426,10 +426,11 @@ static void hook_thrice(struct io_loop *loop, void *arg)
 {
     (void)loop;
     (void)arg;
-    static const char *const arguments[] = {"up", "adit0"};
-    assert_int_equal(io_device_hook(device, arguments, 1), 0);
-    assert_int_equal(io_device_hook(device, arguments, 0), 0);
-    assert_int_equal(io_device_hook(device, arguments, 2), 0);
+    static const struct adit_ip servers[] = {{.family = 4, .bytes = {192, 0, 2, 53}},
+                                             {.family = 4, .bytes = {192, 0, 2, 54}}};
+    assert_int_equal(io_device_hook(device, servers, 1), 0);
+    assert_int_equal(io_device_hook(device, servers, 0), 0);
+    assert_int_equal(io_device_hook(device, servers, 2), 0);
 }
 
 static void one_hook_runs_at_a_time_and_then_the_newest(void **state)
@@ -437,13 +438,14 @@ static void one_hook_runs_at_a_time_and_then_the_newest(void **state)
     (void)state;
     pair_on(&pair, 0, hook_thrice, NULL);
     assert_int_equal(sim_host_hooks(pair.hosts[0]), 1);
-    assert_string_equal(sim_host_hook_argument(pair.hosts[0], 0), "up");
-    assert_null(sim_host_hook_argument(pair.hosts[0], 1));
+    assert_string_equal(sim_host_hook_argument(pair.hosts[0], 0), "dns");
+    assert_string_equal(sim_host_hook_argument(pair.hosts[0], 1), "adit0");
+    assert_string_equal(sim_host_hook_argument(pair.hosts[0], 2), "192.0.2.53");
+    assert_null(sim_host_hook_argument(pair.hosts[0], 3));
     pair_run_ms(&pair, 5000);
     assert_int_equal(sim_host_hooks(pair.hosts[0]), 2);
-    assert_string_equal(sim_host_hook_argument(pair.hosts[0], 0), "up");
-    assert_string_equal(sim_host_hook_argument(pair.hosts[0], 1), "adit0");
-    assert_null(sim_host_hook_argument(pair.hosts[0], 2));
+    assert_string_equal(sim_host_hook_argument(pair.hosts[0], 3), "192.0.2.54");
+    assert_null(sim_host_hook_argument(pair.hosts[0], 4));
 }
 
 #define CASE(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
