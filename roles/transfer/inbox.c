@@ -19,7 +19,9 @@ enum {
 struct announced {
     struct sodiumtcp_item item; /* without name */
     char *path;
-    bool whole; /* offered is the finished file, not a part */
+    bool whole;                       /* offered is the finished file, not a part … */
+    struct io_stat part;              /* … of which this could be seen … */
+    uint8_t hash[SODIUMTCP_HASH_LEN]; /* … and this was its content */
 };
 
 struct inbox {
@@ -195,19 +197,20 @@ static int hash_file(struct inbox *inbox, struct io_file *file, uint64_t length,
 
 /* Offers the file at path if it is one of 1 to max bytes. False: there is no such. */
 static bool offer_file(struct inbox *inbox, const char *path, uint64_t min, uint64_t max,
-                       struct inbox_step *step)
+                       struct announced *announced, struct inbox_step *step)
 {
     int error = 0;
-    struct io_stat stat;
+    struct io_stat *stat = &announced->part;
     struct io_file *file = io_file_open(inbox->directory, path, &error);
     if (file == NULL)
         return false;
-    bool there = io_file_stat(file, &stat) == 0 && stat.size >= min && stat.size <= max &&
-                 stat.size > 0 && hash_file(inbox, file, stat.size, step->hash) == 0;
+    bool there = io_file_stat(file, stat) == 0 && stat->size >= min && stat->size <= max &&
+                 stat->size > 0 && hash_file(inbox, file, stat->size, step->hash) == 0;
     io_file_close(file);
     if (there) {
         step->verdict = SODIUMTCP_PART_THERE;
-        step->length = stat.size;
+        step->length = stat->size;
+        memcpy(announced->hash, step->hash, sizeof(announced->hash));
     }
     return there;
 }
@@ -237,8 +240,8 @@ static bool offer(struct inbox *inbox, struct announced *announced, struct inbox
         return error == 0 || io_failed(failure, step->number, announced->path, error);
     }
     part_of(announced->path, part);
-    if (!offer_file(inbox, part, 1, size, step))
-        announced->whole = offer_file(inbox, announced->path, size, size, step);
+    if (!offer_file(inbox, part, 1, size, announced, step))
+        announced->whole = offer_file(inbox, announced->path, size, size, announced, step);
     return true;
 }
 
@@ -306,22 +309,58 @@ static bool begin(struct inbox *inbox, struct inbox_step *step, struct inbox_fai
 
 /* ---- START, data, END ---- */
 
+/* 1: the part begins with what was offered; 0: another transfer has finished or changed it. */
+static int is_as_offered(struct inbox *inbox, const struct announced *announced)
+{
+    const struct io_stat *offered = &announced->part;
+    uint8_t hash[SODIUMTCP_HASH_LEN];
+    struct io_stat now;
+    int error = io_file_stat(inbox->file, &now);
+    if (error != 0)
+        return error;
+    if (now.size == offered->size && now.change == offered->change)
+        return 1;
+    if (now.size < offered->size)
+        return 0;
+    error = hash_file(inbox, inbox->file, offered->size, hash);
+    return error != 0 ? error : memcmp(hash, announced->hash, sizeof(hash)) == 0;
+}
+
+static bool is_empty(struct io_file *file)
+{
+    struct io_stat stat;
+    return io_file_stat(file, &stat) == 0 && stat.size == 0;
+}
+
+/* The part, for this transfer alone, from its offset on. */
+static bool open_part(struct inbox *inbox, const struct inbox_step *step,
+                      struct inbox_failure *failure)
+{
+    const char *path = inbox->open->path;
+    char part[PATH_ROOM];
+    int error = 0;
+    part_of(path, part);
+    inbox->file = io_file_create(inbox->directory, part, &error);
+    int good = inbox->file == NULL ? error : 1;
+    if (good > 0 && step->length > 0)
+        good = is_as_offered(inbox, inbox->open);
+    if (good == 0 && is_empty(inbox->file))
+        (void)io_dir_remove(inbox->directory, part); /* it was made just now */
+    if (good == 0)
+        return fail(failure, step->number, SODIUMTCP_CODE_IN_THE_WAY, path,
+                    "another transfer has finished or changed what was there of it");
+    error = good < 0 ? good : io_file_truncate(inbox->file, step->length);
+    return error == 0 || io_failed(failure, step->number, path, error);
+}
+
 static bool start(struct inbox *inbox, struct inbox_step *step, struct inbox_failure *failure)
 {
     struct announced *announced = &inbox->ring[step->number % SODIUMTCP_ASKED_MAX];
-    char part[PATH_ROOM];
-    int error = 0;
     inbox->open = announced;
     inbox->number = step->number;
     inbox->position = step->length;
     inbox->keep_whole = announced->whole && step->length > 0;
-    if (inbox->keep_whole || inbox->pipe != NULL)
-        return true;
-    part_of(announced->path, part);
-    inbox->file = io_file_create(inbox->directory, part, &error);
-    if (inbox->file != NULL)
-        error = io_file_truncate(inbox->file, step->length);
-    return error == 0 || io_failed(failure, step->number, announced->path, error);
+    return inbox->keep_whole || inbox->pipe != NULL || open_part(inbox, step, failure);
 }
 
 static bool write_plain(struct inbox *inbox, const uint8_t *bytes, size_t len,

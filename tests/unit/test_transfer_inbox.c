@@ -1,6 +1,7 @@
 /*
  * What a receiver says is there stays there without power, whoever put it there and was killed
- * before its name was on stable storage.
+ * before its name was on stable storage; and what it offers to go on with is what it goes on with,
+ * whoever else has it.
  */
 #include "roles/transfer/inbox.h"
 #include "sim_pair.h"
@@ -170,6 +171,129 @@ static void a_directory_that_was_there_survives_the_power(void **state)
     assert_int_equal(lose_power_often(&again), SEEDS);
 }
 
+/* ---- Two connections with the same file ---- */
+
+static void start(struct inbox *inbox, size_t offset, bool works)
+{
+    struct inbox_failure failure;
+    struct inbox_step *step = step_new(INBOX_START);
+    step->length = offset;
+    assert_int_equal(inbox_do(inbox, step, &failure), works);
+    if (!works)
+        assert_int_equal(failure.code, SODIUMTCP_CODE_IN_THE_WAY);
+    inbox_step_free(step);
+}
+
+static void put(struct inbox *inbox, const char *bytes, size_t len)
+{
+    struct inbox_failure failure;
+    struct inbox_step *step = step_new(INBOX_WRITE);
+    step->len = len;
+    step->bytes = malloc(len);
+    assert_non_null(step->bytes);
+    memcpy(step->bytes, bytes, len);
+    assert_true(inbox_do(inbox, step, &failure));
+    inbox_step_free(step);
+}
+
+static void finish(struct inbox *inbox)
+{
+    struct inbox_failure failure;
+    struct inbox_step *step = step_new(INBOX_END);
+    step->length = sizeof contents;
+    assert_true(inbox_do(inbox, step, &failure));
+    inbox_step_free(step);
+}
+
+static void on_one_host(void (*fn)(struct io_loop *loop, void *arg))
+{
+    struct pair pair;
+    pair_open(&pair, 1);
+    sim_tree_put(pair.hosts[0], "/in", NULL, 0);
+    pair_on(&pair, 0, fn, NULL);
+    size_t len = 0;
+    const void *bytes = sim_tree_get(pair.hosts[0], "/in/it", &len);
+    assert_non_null(bytes);
+    assert_int_equal(len, sizeof contents);
+    assert_memory_equal(bytes, contents, len);
+    assert_string_equal(sim_tree_next(pair.hosts[0], "/in", NULL), "it");
+    assert_null(sim_tree_next(pair.hosts[0], "/in", "it"));
+    pair_close(&pair);
+}
+
+static void finish_what_was_offered(struct io_loop *loop, void *arg)
+{
+    (void)arg;
+    struct inbox *first = open_inbox(loop);
+    struct inbox *second = open_inbox(loop);
+    begin(first, SODIUMTCP_FILE, SODIUMTCP_RESUME);
+    start(first, 0, true);
+    put(first, contents, sizeof contents);
+    assert_int_equal(begin(second, SODIUMTCP_FILE, SODIUMTCP_RESUME), SODIUMTCP_PART_THERE);
+    finish(first);
+    start(second, sizeof contents, false);
+    inbox_free(second);
+    inbox_free(first);
+}
+
+static void a_part_that_another_connection_finished_is_not_gone_on_with(void **state)
+{
+    (void)state;
+    on_one_host(finish_what_was_offered);
+}
+
+static void rewrite_what_was_offered(struct io_loop *loop, void *arg)
+{
+    (void)arg;
+    enum { HALF = sizeof contents / 2 };
+    struct inbox *first = open_inbox(loop);
+    struct inbox *second = open_inbox(loop);
+    begin(first, SODIUMTCP_FILE, SODIUMTCP_RESUME);
+    start(first, 0, true);
+    put(first, "another", HALF);
+    assert_int_equal(begin(second, SODIUMTCP_FILE, SODIUMTCP_RESUME), SODIUMTCP_PART_THERE);
+    inbox_free(first);
+    first = open_inbox(loop);
+    begin(first, SODIUMTCP_FILE, SODIUMTCP_REPLACE);
+    start(first, 0, true);
+    put(first, contents, HALF);
+    inbox_free(first);
+    start(second, HALF, false);
+    inbox_free(second);
+    second = open_inbox(loop);
+    assert_int_equal(begin(second, SODIUMTCP_FILE, SODIUMTCP_RESUME), SODIUMTCP_PART_THERE);
+    fill(second, HALF);
+    inbox_free(second);
+}
+
+static void a_part_that_another_connection_rewrote_is_not_gone_on_with(void **state)
+{
+    (void)state;
+    on_one_host(rewrite_what_was_offered);
+}
+
+static void add_to_what_was_offered(struct io_loop *loop, void *arg)
+{
+    (void)arg;
+    enum { HALF = sizeof contents / 2 };
+    struct inbox *first = open_inbox(loop);
+    struct inbox *second = open_inbox(loop);
+    begin(first, SODIUMTCP_FILE, SODIUMTCP_RESUME);
+    start(first, 0, true);
+    put(first, contents, HALF);
+    assert_int_equal(begin(second, SODIUMTCP_FILE, SODIUMTCP_RESUME), SODIUMTCP_PART_THERE);
+    put(first, contents + HALF, 1);
+    inbox_free(first);
+    fill(second, HALF);
+    inbox_free(second);
+}
+
+static void a_part_that_another_connection_added_to_is_gone_on_with(void **state)
+{
+    (void)state;
+    on_one_host(add_to_what_was_offered);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -177,6 +301,9 @@ int main(void)
         cmocka_unit_test(a_file_that_is_left_as_it_is_survives_the_power),
         cmocka_unit_test(a_whole_file_that_is_not_sent_again_survives_the_power),
         cmocka_unit_test(a_directory_that_was_there_survives_the_power),
+        cmocka_unit_test(a_part_that_another_connection_finished_is_not_gone_on_with),
+        cmocka_unit_test(a_part_that_another_connection_rewrote_is_not_gone_on_with),
+        cmocka_unit_test(a_part_that_another_connection_added_to_is_gone_on_with),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
