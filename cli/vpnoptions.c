@@ -98,7 +98,10 @@ static const struct option_spec peer_members[] = {
      .kind = OPTION_CIDR,
      .traits = OPTION_MANY,
      .help = "Networks in these blocks may be learned of this peer, and are reached through it "
-             "while no shorter way is known. It is told of ours as well."},
+             "while no shorter way is known. It is told of ours as well. A part of another peer's "
+             "allowed_ips goes to the one it was learned of, as the longest prefix does; the very "
+             "same network goes there while that other peer is not connected. So name no block "
+             "here that this peer is not to have."},
     {.name = "announce",
      .kind = OPTION_SWITCH,
      .help = "Tells this peer of our networks and of those that were learned of others."},

@@ -1,6 +1,7 @@
 /* Peers of a VPN: who is let in, what replaces what, what a reload and an end do. */
 #include "vpn_ends.h"
 
+#include "lib/packet/checksum.h"
 #include "roles/vpn/internal.h"
 
 static struct ends ends;
@@ -684,6 +685,79 @@ static void a_route_that_is_learned_leads_into_the_device(void **state)
     assert_false(sim_device_has_route(ends_device(&ends, 1), &route));
 }
 
+/* From the first end to an address; returns the length. */
+static size_t packet_to(uint8_t a, uint8_t b, uint8_t c, uint8_t d)
+{
+    struct packet parsed;
+    size_t len = ends_packet(packet, 1, 2, 100, 'p');
+    uint8_t *transport = packet + PACKET_IPV4_LEN;
+    memcpy(packet + 16, (uint8_t[]){a, b, c, d}, 4);
+    memset(packet + 10, 0, 2);
+    memset(transport + 6, 0, 2);
+    packet_checksum_ipv4(packet, PACKET_IPV4_LEN);
+    assert_true(packet_parse(&parsed, PACKET_IP, packet, len));
+    packet_checksum_transport(&parsed, transport, len - PACKET_IPV4_LEN);
+    return len;
+}
+
+/* The second end has 10.77.0.0/16 by configuration; the third one announces more than that. */
+static int mesh_that_overlaps(void **state)
+{
+    static struct cidr announced[2];
+    mesh_of_three(state);
+    assert_true(cidr_parse("10.77.0.0/16", &announced[0]));
+    assert_true(cidr_parse("10.77.5.0/24", &announced[1]));
+    ends.all[0].allowed[0][1] = announced[0];
+    ends.all[0].peers[0].allowed_count = 2;
+    ends.all[2].config.announce = announced;
+    ends.all[2].config.announce_count = 2;
+    return 0;
+}
+
+static void what_is_learned_stands_in_for_allowed_ips_of_who_is_gone(void **state)
+{
+    (void)state;
+    connect_all();
+    ends_run_ms(&ends, 500);
+    size_t len = packet_to(10, 77, 1, 1);
+    ends_send(&ends, 0, packet, len);
+    ends_expect(&ends, 1, packet, len);
+    ends_expect_nothing(&ends, 2);
+    ends_stop(&ends, 1);
+    ends_run_ms(&ends, 500);
+    ends_send(&ends, 0, packet, len);
+    ends_expect(&ends, 2, packet, len);
+}
+
+static void a_part_of_allowed_ips_goes_to_the_peer_it_was_learned_of(void **state)
+{
+    (void)state;
+    connect_all();
+    ends_run_ms(&ends, 500);
+    size_t len = packet_to(10, 77, 5, 1);
+    ends_send(&ends, 0, packet, len);
+    ends_expect(&ends, 2, packet, len);
+    ends_expect_nothing(&ends, 1);
+    ends_stop(&ends, 2);
+    ends_run_ms(&ends, 500);
+    ends_send(&ends, 0, packet, len);
+    ends_expect(&ends, 1, packet, len);
+}
+
+static void what_is_not_accepted_takes_nothing_of_allowed_ips(void **state)
+{
+    (void)state;
+    static struct cidr accept;
+    assert_true(cidr_parse("10.78.0.0/16", &accept));
+    ends.all[0].peers[1].accept_routes = &accept;
+    connect_all();
+    ends_run_ms(&ends, 500);
+    size_t len = packet_to(10, 77, 5, 1);
+    ends_send(&ends, 0, packet, len);
+    ends_expect(&ends, 1, packet, len);
+    ends_expect_nothing(&ends, 2);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -735,6 +809,12 @@ int main(void)
                                         with_network, teardown),
         cmocka_unit_test_setup_teardown(a_route_that_is_learned_leads_into_the_device,
                                         mesh_of_three, teardown),
+        cmocka_unit_test_setup_teardown(what_is_learned_stands_in_for_allowed_ips_of_who_is_gone,
+                                        mesh_that_overlaps, teardown),
+        cmocka_unit_test_setup_teardown(a_part_of_allowed_ips_goes_to_the_peer_it_was_learned_of,
+                                        mesh_that_overlaps, teardown),
+        cmocka_unit_test_setup_teardown(what_is_not_accepted_takes_nothing_of_allowed_ips,
+                                        mesh_that_overlaps, teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
