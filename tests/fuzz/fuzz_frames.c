@@ -1,7 +1,8 @@
 /*
- * A SniTun engine past its handshake, whose other side is the harness: it holds the keys, so that
- * the input is structure. Input: role, cipher and version; how the bytes are cut into reads; then
- * steps: a frame of any kind to the engine, or something that its caller does.
+ * A SniTun engine, whose other side is the harness: it holds the keys, so that the input is
+ * structure. Input: role (bit 0), version (1-2), cipher (3-4), whether the handshake is changed
+ * (5) or raw bytes (6); how the bytes are cut into reads; then steps: a frame of any kind to the
+ * engine, or something that its caller does.
  * What holds of every input: events point into what was handed in and name channels that are
  * there; what the engine writes decrypts to frames that an engine may send; it holds as many
  * channels as the harness; a unit that was changed ends an AEAD session; an error stays.
@@ -18,12 +19,15 @@ enum {
     IDS = 8,
     PAYLOAD_MAX = 256 * 1024,
     OUT_MAX = 1024,
+    CHANGED = 32, /* of the handshake */
+    RAW = 64,
 };
 
 struct harness {
     struct cursor input;
     enum snitun_role role;
     uint8_t version;
+    uint8_t what;
     size_t step;
     uint64_t now_ms;
     uint8_t next_random;
@@ -373,32 +377,56 @@ static void take_step(struct harness *harness)
 
 /* ---- A run ---- */
 
+/* What the harness says in the handshake, as it should be or not. */
+static void say_handshake(struct harness *harness, uint8_t plain[SNITUN_CHALLENGE_LEN])
+{
+    uint8_t wire[SNITUN_HEADER_MAX];
+    uint8_t before = harness->what & CHANGED ? cursor_u8(&harness->input) : 0;
+    uint8_t after = harness->what & CHANGED ? cursor_u8(&harness->input) : 0;
+    plain[before % SNITUN_CHALLENGE_LEN] ^= before;
+    size_t len = seal(harness, plain, SNITUN_CHALLENGE_LEN, wire);
+    wire[after % len] ^= after;
+    receive_in_steps(harness, wire, len);
+    if (after != 0 && units_overhead(&harness->other) > 0)
+        FUZZ_CHECK(harness->error == SNITUN_E_AUTHENTICATION || harness->error == SNITUN_E_NONCE);
+    else if (harness->role == SNITUN_SERVER)
+        FUZZ_CHECK(harness->error == (before | after ? SNITUN_E_CHALLENGE : 0));
+    else
+        FUZZ_CHECK(!harness->error);
+}
+
 static void shake_hands(struct harness *harness)
 {
-    static const uint8_t challenge[SNITUN_CHALLENGE_LEN] = {1};
+    uint8_t challenge[SNITUN_CHALLENGE_LEN] = {1};
     uint8_t wire[SNITUN_HEADER_MAX];
     uint8_t plain[SNITUN_CHALLENGE_LEN];
     uint8_t answer[SNITUN_CHALLENGE_LEN];
-    if (harness->role == SNITUN_CLIENT)
-        receive_in_steps(harness, wire, seal(harness, challenge, sizeof challenge, wire));
+    if (harness->what & RAW)
+        garbage_in(harness);
+    if (harness->role == SNITUN_CLIENT && !harness->error && !(harness->what & RAW))
+        say_handshake(harness, challenge);
+    if (harness->error || (harness->what & RAW && harness->role == SNITUN_CLIENT))
+        return;
     long len = snitun_control(harness->session, harness->now_ms, wire, sizeof wire);
     FUZZ_CHECK(len == (long)snitun_header_len(harness->session));
     open_unit(harness, wire, sizeof plain, plain);
+    if (harness->what & RAW)
+        return;
     if (harness->role == SNITUN_SERVER) {
         SHA256(plain, sizeof plain, answer);
-        receive_in_steps(harness, wire, seal(harness, answer, sizeof answer, wire));
+        say_handshake(harness, answer);
     }
-    FUZZ_CHECK(snitun_session_established(harness->session));
+    FUZZ_CHECK(harness->error || snitun_session_established(harness->session));
 }
 
 static void start(struct harness *harness)
 {
-    uint8_t what = cursor_u8(&harness->input);
+    uint8_t what = harness->what = cursor_u8(&harness->input);
     const struct snitun_options options = {.channels_max = CHANNELS_MAX};
     struct snitun_keys keys = {.aes_key = {1, 2, 3}, .aes_iv = {4, 5, 6}};
     harness->role = what & 1 ? SNITUN_SERVER : SNITUN_CLIENT;
-    harness->version = keys.protocol_version = (what >> 1) % 3;
-    keys.cipher = (enum snitun_cipher)((what >> 3) % 3);
+    harness->version = keys.protocol_version = (uint8_t)((what >> 1 & 3) % 3);
+    keys.cipher = (enum snitun_cipher)((what >> 3 & 3) % 3);
     harness->step = 1 + (size_t)cursor_u8(&harness->input);
     harness->context = snitun_context_new(draw, harness);
     harness->other_context = units_context_new(draw, harness);

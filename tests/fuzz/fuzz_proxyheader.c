@@ -1,11 +1,13 @@
 /*
- * Input: u16 where to split, then the first bytes of a connection.
+ * Input: u16 how many bytes come at once, then the first bytes of a connection.
  * What holds of every input: a verdict is final, a header that was read can be written and read
  * again in both versions.
  */
 #include "adit/proxyheader.h"
 #include "base/ip.h"
 #include "tests/fuzz/fuzz.h"
+
+enum { PIECES_MAX = 64 };
 
 static enum proxyheader_verdict parse(const uint8_t *in, size_t len, struct proxyheader *header,
                                       size_t *used)
@@ -42,15 +44,22 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     if (size < 2)
         return 0;
     size_t len = size - 2;
-    size_t split = (size_t)(data[0] << 8 | data[1]) % (len + 1);
+    size_t piece = (size_t)(data[0] << 8 | data[1]);
+    size_t used_first = 0;
+    enum proxyheader_verdict first = PROXYHEADER_INCOMPLETE;
     struct proxyheader header;
-    size_t used_first;
-    size_t used;
-    enum proxyheader_verdict first = parse(data + 2, split, &header, &used_first);
-    enum proxyheader_verdict verdict = parse(data + 2, len, &header, &used);
-    if (first != PROXYHEADER_INCOMPLETE)
-        FUZZ_CHECK(verdict == first && used == used_first);
-    if (verdict == PROXYHEADER_OK)
+    if (piece <= len / PIECES_MAX)
+        piece = len / PIECES_MAX + 1;
+    for (size_t at = 0, looks = 0; looks == 0 || at < len; looks++) {
+        size_t used;
+        at = len - at < piece ? len : at + piece;
+        enum proxyheader_verdict verdict = parse(data + 2, at, &header, &used);
+        if (first != PROXYHEADER_INCOMPLETE)
+            FUZZ_CHECK(verdict == first && used == used_first);
+        first = verdict;
+        used_first = used;
+    }
+    if (first == PROXYHEADER_OK)
         write_and_read(&header);
     return 0;
 }

@@ -16,7 +16,7 @@ REGRESSIONS = pathlib.Path(__file__).resolve().parent / "regressions"
 
 
 def split_at(where, data):
-    """The input of a harness that reads a connection's first bytes in two pieces."""
+    """The input of a harness that reads a connection's first bytes in pieces of that length."""
     return struct.pack(">H", where) + data
 
 
@@ -122,6 +122,9 @@ def frames(vectors):
                 seed += bytes.fromhex(frame["extra"]) + bytes.fromhex(frame["data"]) * unit
                 seed += bytes([12, 0, 3, 9, 0, 100, 8, 200])
             yield seed
+            yield bytes([seed[0] | 32]) + seed[1:2] + bytes([0, 0]) + seed[2:]
+            yield bytes([seed[0] | 32]) + seed[1:2] + bytes([version, 9]) + seed[2:]
+            yield bytes([seed[0] | 64]) + seed[1:2] + bytes([40]) + bytes(range(40))
             yield seed + bytes([13, 40, 0, 8, 0, 13, 60, 0])
             yield seed + bytes([12, 0, 252, 11, 0, 0, 14, 8, 0, 15, 1, 0, 1, 0])
 
@@ -245,6 +248,37 @@ def packet(_vectors):
             yield begin + step(1, 200, large) + step(1, 150, datagram) + step(1, 1000, flow[0])
             yield (begin + step(2 | (4 if version == 4 else 8), 130, large)
                    + step(2 | 12, 99, datagram) + step(2, 36 << 6 | 21, flow[0]))
+
+
+def publish(_vectors):
+    """A server, a master and an endpoint, as the steps of fuzz_publish.c have them."""
+    frame = lambda choice, payload=b"", extra=b"4\xc0\0\2\7\0\0\0\0\0\0": bytes(
+        [4, choice, len(payload)]) + payload + extra
+    new2 = frame(0, bytes(16)) + b"4\xc0\0\2\7\0"
+    challenge, wait, endpoint = b"\3\1\2\3\4", b"\x0e\x03\xe8", b"\x09"
+    spoilt = lambda which, text: b"\0" + bytes([0x40, which, len(text)]) + text
+    for cipher in range(3):
+        for version in range(3):
+            for step in (255, 4):
+                new = new2 if version == 2 else frame(0)
+                yield (bytes([cipher << 2 | version << 4 | 64, step]) + challenge + new
+                       + frame(2, b"hello") + wait + endpoint + frame(4) + frame(5) + endpoint
+                       + frame(7, b"", b"ping" + bytes(7)) + frame(3) + b"\x0a" + wait + b"\x1b")
+    asks = bytes([2 | 8, 255])
+    yield asks + b"\0\0" + wait + challenge + frame(0) + wait + b"\x0d" * 50 + b"\0\0" + wait
+    for which, text in ((0, b"7"), (1, b'"host-b.example.com"'), (2, b"1"), (3, b'"aes-cbc"'),
+                        (4, b'"-"'), (5, b"65536"), (6, b'["10.0.0.0/8", 7]'), (7, b"3"),
+                        (2, b""), (6, b'["::1", "10.1.2.3/31"]'), (4, b'"[::1]"'), (5, b"")):
+        yield asks + spoilt(which, text) + wait + challenge + wait
+    yield asks + b"\0\x24\x13" + b'{"message": "no\\n"}' + wait + b"\x0d\0\x14\0\0\7" + wait
+    yield asks + b"\0\x08\1" + b"\x0d\0\x07" + wait
+    polls = bytes([1, 255])
+    change = b"\0\0\5\1"
+    yield polls + change + wait + b"\0\0\6\0" + wait * 2 + b"\0\0\2\0" + wait * 2
+    for which, text in ((128, b"7"), (129, b'"x"'), (8, b"-1"), (10, b"{}"), (129, b"1e300"),
+                        (9, b"true"), (128, b'"Host-A.example.com."'), (129, b"")):
+        yield polls + b"\0\x40\5\0" + bytes([which, len(text)]) + text + wait * 2 + change
+    yield polls + b"\0\x25\0\0\x11" + b'{"message": "no"}' + wait * 2
 
 
 def server(_vectors):
@@ -392,8 +426,8 @@ def zstd(_vectors):
     yield head(0, 0) + b"\x50\x2a\x4d\x18\4\0\0\0skip"
 
 
-HARNESSES = (clienthello, clienthello_differs, config, frames, master, packet, proxyheader, quicktun,
-             server, sodiumtcp, status, token, transfer, users, vpn,
+HARNESSES = (clienthello, clienthello_differs, config, frames, master, packet, proxyheader, publish,
+             quicktun, server, sodiumtcp, status, token, transfer, users, vpn,
              zstd)
 
 

@@ -1,6 +1,13 @@
 #include "tests/fuzz/stage.h"
 
-enum { LATENCY_US = 100, BUFFER = 65536, ARRIVAL_MS = 2, SECOND_US = 1000000, AFTERWARDS_S = 300 };
+enum {
+    LATENCY_US = 100,
+    BUFFER = 65536,
+    ARRIVAL_MS = 2,
+    PIECES_MAX = 32,
+    SECOND_US = 1000000,
+    AFTERWARDS_S = 300,
+};
 
 static void remember(struct io_loop *loop, void *arg)
 {
@@ -132,6 +139,7 @@ static void on_accepted(void *arg, struct io_stream *stream)
     if (voice->stream != NULL)
         io_abort(voice->stream);
     voice->stream = stream;
+    voice->calls++;
     voice->over = false;
     voice->len = voice->used = 0;
     io_stream_set_handler(stream, &handler, voice);
@@ -173,7 +181,11 @@ static void say(struct io_loop *loop, void *arg)
 
 void voice_say(struct voice *voice, const void *bytes, size_t len, size_t piece)
 {
-    for (size_t at = 0; at < len && voice->stream != NULL && !voice->over; at += piece) {
+    unsigned calls = voice->calls; /* the rest is not for who comes next */
+    if (piece <= len / PIECES_MAX)
+        piece = len / PIECES_MAX + 1;
+    for (size_t at = 0; at < len && voice->stream != NULL && !voice->over && voice->calls == calls;
+         at += piece) {
         struct call work = {.voice = voice,
                             .bytes = (const uint8_t *)bytes + at,
                             .len = len - at < piece ? len - at : piece};

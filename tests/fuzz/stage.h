@@ -40,6 +40,7 @@ struct voice {
     int host;
     struct io_stream *stream;     /* NULL = closed, or nobody has called */
     struct io_listener *listener; /* of voice_wait() */
+    unsigned calls;               /* that voice_wait() has taken */
     bool over;                    /* the other side has ended it */
     size_t len;                   /* of what was heard, as far as it was kept */
     size_t used;                  /* of it, by the harness */
@@ -50,7 +51,10 @@ struct voice {
 void voice_call(struct voice *voice, struct stage *stage, int host, const struct addr *to);
 void voice_wait(struct voice *voice, struct stage *stage, int host, uint16_t port);
 
-/* Says it in pieces of so many bytes, each of which arrives before the next one is sent. */
+/*
+ * Says it in pieces of so many bytes, each of which arrives before the next one is sent; in longer
+ * ones where there would be too many.
+ */
 void voice_say(struct voice *voice, const void *bytes, size_t len, size_t piece);
 
 void voice_end(struct voice *voice);   /* says no more, and listens */
