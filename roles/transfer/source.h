@@ -7,7 +7,8 @@
 #include "roles/transfer/outbox.h"
 
 enum {
-    SOURCE_PIECE_MAX = SODIUMTCP_BLOCK_MAX,
+    /* With what is around it, not a little longer than four of what TCP carries at once. */
+    SOURCE_PIECE_MAX = 254 * 1024,
     SOURCE_PIECES = 8, /* that are read ahead */
     SOURCE_BATCH = 4,  /* of them, read in one turn of the helper pool */
 };
