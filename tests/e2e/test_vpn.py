@@ -86,7 +86,7 @@ def test_padding_and_new_keys_every_megabyte(net):
 
 def test_a_killed_end_leaves_nothing_and_starts_again(net):
     left, right = net.up()
-    assert ("10.9.0.1", "adit0") in right.ns.routes()
+    vpn.harness.until(lambda: ("10.9.0.1", "adit0") in right.ns.routes(), "the route is there")
     right.kill()
     vpn.harness.until(lambda: "adit0" not in right.ns.links(), "the device is gone")
     assert not [dst for dst, device in right.ns.routes() | right.ns.routes(6) if device == "adit0"]

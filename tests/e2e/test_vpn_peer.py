@@ -300,6 +300,7 @@ def test_own_networks_are_announced(net):
 
 def test_a_flood_of_routes_closes(net):
     end, stranger, sock = end_and_peer(net, accept_routes=["10.20.0.0/16"])
+    harness.until(lambda: (PEER_IP, "adit0") in end.ns.routes(), "its own route is there")
     before = end.ns.routes()
     with stranger.join(sock, end) as peer:
         one = vpn.quicktun.route(OUTSIDE, [ID])

@@ -79,6 +79,7 @@ class Site:
         peers = self.server.addresses[-1] if "--peer-listen" in flags else self.server.addresses[0]
         self.mux = connect_peer(*peers, credential(programs.key, name))
         self.mux.ping()
+        self.mux.keep_alive()
         self.device, self.channel = self.open()
 
     def open(self, mux=None, name=None, source="127.0.0.9", port=None):

@@ -1,12 +1,15 @@
 """A SniTun peer that does what it is told, good or bad, on a plain blocking socket. The ciphers are
 the independent peer's (tests/peers/snitun_peer.py)."""
+import collections
 import hashlib
 import json
 import os
 import struct
+import threading
 import time
 import types
 
+from cryptography.exceptions import InvalidTag
 from cryptography.fernet import Fernet, InvalidToken
 
 from harness import Wire, peer
@@ -43,13 +46,16 @@ class RawMux:
 
     def __init__(self, wire, crypto, version):
         self.wire, self.crypto, self.version = wire, crypto, version
+        self.sending, self.receiving = threading.Lock(), threading.Lock()
+        self.kept = collections.deque()  # what came while nobody asked for it
 
     def header(self, channel, flag, size, extra=b""):
         return self.crypto.seal(channel + bytes([flag]) + struct.pack(">I", size) + extra +
                                 os.urandom(11 - len(extra)))
 
     def send(self, channel, flag, data=b"", extra=b""):
-        self.wire.send(self.header(channel, flag, len(data), extra) + data)
+        with self.sending:
+            self.wire.send(self.header(channel, flag, len(data), extra) + data)
 
     def open(self, address, channel=None):
         """Opens a channel as a server does; address is 4 or 16 bytes."""
@@ -62,8 +68,41 @@ class RawMux:
             self.wire.send(self.header(channel, NEW, len(unit)) + self.crypto.seal(unit))
         return channel
 
+    def keep_alive(self):
+        """From now on pings are answered also while the test does something else: who is silent for
+        20 s is dead, and that may be a short time on a busy machine."""
+        threading.Thread(target=self._keep_alive, daemon=True).start()
+
+    def _keep_alive(self):
+        try:
+            while not threading.Event().wait(2):
+                if self.receiving.acquire(blocking=False):  # else somebody reads
+                    try:
+                        self._keep_what_came()
+                    finally:
+                        self.receiving.release()
+        except (AssertionError, OSError, ValueError, InvalidTag):  # over, or what the test is about
+            pass
+
+    def _keep_what_came(self):
+        while self.wire.readable():
+            frame = self._read()
+            if not self.answered(frame):
+                self.kept.append(frame)
+
+    def answered(self, frame):
+        """Answers a frame that is a ping."""
+        is_ping = frame.flag == PING and frame.extra[:4] == b"ping"
+        if is_ping:
+            self.send(frame.channel, PING, extra=b"pong")
+        return is_ping
+
     def receive(self):
         """The next frame, whole."""
+        with self.receiving:
+            return self.kept.popleft() if self.kept else self._read()
+
+    def _read(self):
         head = self.crypto.open(self.wire.receive(HEADER + self.crypto.overhead))
         channel, flag = head[:16], head[16]
         size, extra = struct.unpack(">I", head[17:21])[0], head[21:]
@@ -79,8 +118,7 @@ class RawMux:
             frame = self.receive()
             if frame.flag == flag and channel in (None, frame.channel):
                 return frame
-            if frame.flag == PING and frame.extra[:4] == b"ping":
-                self.send(frame.channel, PING, extra=b"pong")
+            self.answered(frame)
 
     def receive_data(self, channel, n):
         data = b""
