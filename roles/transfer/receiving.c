@@ -218,8 +218,11 @@ static void worked(struct io_loop *loop, void *arg)
         step = step->next;
         steps_free(&receiving->waiting, done);
     }
-    if (failed)
+    if (failed) {
+        /* The client may have stopped before. */
+        steps_drop(&receiving->waiting);
         stop(receiving, &receiving->failure);
+    }
     if (receiving->ended) {
         end_connection(receiving);
         return;
