@@ -1,11 +1,15 @@
 /*
  * Input: a byte (bit 0: frames instead of IP packets), then packets: kind (1), number (2), length
  * (2), bytes. The kind says what is done with one: bits 0-1 join it, accept it as a peer's
- * segmented packet of that gso_size, or cut it as bits 2-3 say. What holds of every input: nothing
- * points outside of a packet; what is accepted or joined can be cut as the kernel would, and its
- * pieces are whole packets with the payload that went in.
+ * segmented packet of that gso_size, or cut it as bits 2-3 say, with its own headers in front of
+ * the payload or (bit 4) as many bytes as the number says. What holds of every input: nothing
+ * points outside of a packet; what is accepted or joined may be handed to the kernel, can be cut as
+ * it would, and its pieces are whole packets with the payload that went in; the kernel's header
+ * says of a packet what was meant.
  */
 #include "base/cursor.h"
+#include "io/offload.h"
+#include "io/real/vnet.h"
 #include "lib/packet/checksum.h"
 #include "lib/packet/cut.h"
 #include "lib/packet/join.h"
@@ -67,12 +71,31 @@ static size_t cut(enum packet_link link, const struct packet *packet, const stru
     return payload;
 }
 
+/* By the header that goes to the kernel and comes from there. True when it may. */
+static bool hand_over(enum packet_link link, const uint8_t *bytes, size_t len,
+                      const struct offload *offload)
+{
+    struct virtio_net_hdr header;
+    struct offload again;
+    if (!vnet_write(offload, bytes, len, link == PACKET_ETHERNET, &header))
+        return false;
+    FUZZ_CHECK(vnet_read(&header, bytes, len, &again));
+    FUZZ_CHECK(again.cut == offload->cut && again.checksum == offload->checksum);
+    if (offload->checksum)
+        FUZZ_CHECK(again.checksum_start == offload->checksum_start &&
+                   again.checksum_at == offload->checksum_at);
+    if (offload->cut != OFFLOAD_WHOLE)
+        FUZZ_CHECK(again.segment == offload->segment && again.header_len == offload->header_len);
+    return true;
+}
+
 static void deliver(void *arg, const uint8_t *bytes, size_t len, const struct offload *offload)
 {
     struct run *run = arg;
     struct packet packet;
     uint8_t *copy = fuzz_copy(bytes, len);
     FUZZ_CHECK(packet_parse(&packet, run->link, copy, len));
+    FUZZ_CHECK(hand_over(run->link, copy, len, offload));
     run->payload_out += cut(run->link, &packet, offload, true);
     free(copy);
 }
@@ -92,6 +115,14 @@ static void take(struct run *run, uint8_t kind, uint16_t number, const uint8_t *
         offload.checksum = number & 1;
         offload.checksum_start = number & 63;
         offload.checksum_at = (uint16_t)(number >> 6);
+        offload.header_len = kind & 16 ? number : packet.payload_at;
+        if (kind & 32) { /* as it should be, but for the size of a segment */
+            offload.checksum = true;
+            offload.checksum_start = packet.transport_at;
+            offload.checksum_at =
+                (uint16_t)(packet.transport_at + (packet.protocol == PACKET_PROTOCOL_UDP ? 6 : 16));
+        }
+        hand_over(run->link, copy, len, &offload);
         cut(run->link, &packet, &offload, false);
         return;
     }

@@ -39,6 +39,31 @@ def config(_vectors):
     yield b"role: serve\nlisten: [127.0.0.1:1, {a: b}]\nworkers: -1\n? [x]\n: &a *a\n"
 
 
+def control(_vectors):
+    status, reload = b'{"command": "status"}\n', b'{"command":"reload"}\n'
+    for how in (127, 0, 128 + 7):
+        for text in (status, status + reload, status + b"7\n" + reload, status[:-1],
+                     b'{"command": 7}\n', b'{"command": "a", "command": "b"}\n',
+                     b"x" * 4096 + status, status * 40, b"\n"):
+            yield bytes([how]) + text
+
+
+def http(_vectors):
+    head = b" HTTP/1.1\r\nHost: master.example:8444\r\nAuthorization: Bearer x\r\n"
+    for how in range(4):
+        for request in (
+            b"GET /.well-known/service-discovery" + head + b"\r\n",
+            b"POST /instance/snitun_token" + head + b"Content-Length: 2\r\n\r\n{}",
+            b"POST /x" + head + b"X-Forwarded-For: 192.0.2.9, 2001:db8::7\r\nTransfer-Encoding: "
+            b"chunked\r\n\r\n2\r\n{}\r\n0\r\n\r\n",
+            b"POST /x" + head + b"Content-Length: 60000\r\n\r\n" + bytes(2000),
+            b"GET /a" + head + b"\r\nGET /b" + head + b"\r\n",
+            b"PUT http://other/x?y#z HTTP/1.0\r\nExpect: 100-continue\r\n\r\n",
+            b"GET / HTTP/9.9\r\n folded: line\r\n\r\n",
+        ):
+            yield bytes([how, 255 if how < 2 else 30]) + request
+
+
 def master(_vectors):
     host = b"master.example:8444\n"
     for given, method, target, body in (
@@ -247,7 +272,9 @@ def packet(_vectors):
             yield begin + b"".join(step(0, 0, data) for data in flow)
             yield begin + step(1, 200, large) + step(1, 150, datagram) + step(1, 1000, flow[0])
             yield (begin + step(2 | (4 if version == 4 else 8), 130, large)
-                   + step(2 | 12, 99, datagram) + step(2, 36 << 6 | 21, flow[0]))
+                   + step(2 | 12, 99, datagram) + step(2, 36 << 6 | 21, flow[0])
+                   + step(2 | 32 | (4 if version == 4 else 8), 130, large)
+                   + step(2 | 32 | 12, 99, datagram))
 
 
 def publish(_vectors):
@@ -426,8 +453,8 @@ def zstd(_vectors):
     yield head(0, 0) + b"\x50\x2a\x4d\x18\4\0\0\0skip"
 
 
-HARNESSES = (clienthello, clienthello_differs, config, frames, master, packet, proxyheader, publish,
-             quicktun, server, sodiumtcp, status, token, transfer, users, vpn,
+HARNESSES = (clienthello, clienthello_differs, config, control, frames, http, master, packet,
+             proxyheader, publish, quicktun, server, sodiumtcp, status, token, transfer, users, vpn,
              zstd)
 
 
