@@ -383,8 +383,15 @@ ADIT_PUBLIC ADIT_MUST_USE int quicktun_tick(struct quicktun_session *session, ui
 /* When quicktun_tick() is due next, in the clock of now_ms. Never "none"; 0 after an error. */
 ADIT_PUBLIC uint64_t quicktun_deadline(const struct quicktun_session *session);
 
-/* Unacknowledged bytes that we sent have become fewer: the other side is alive. */
+/*
+ * Unacknowledged bytes that we sent have become fewer: the line is alive, and what goes behind them
+ * waits. It is the machine that acknowledges, whatever has become of the program there: to be told
+ * of bytes in front of an unanswered echo request alone.
+ */
 ADIT_PUBLIC void quicktun_progress(struct quicktun_session *session, uint64_t now_ms);
+
+/* True while nothing was heard since quicktun_tick() sent an echo request. */
+ADIT_PUBLIC bool quicktun_asked(const struct quicktun_session *session);
 
 #ifdef __cplusplus
 }

@@ -93,5 +93,10 @@ void quicktun_alive_pong(struct quicktun_session *session, uint64_t now_ms, cons
 void quicktun_progress(struct quicktun_session *session, uint64_t now_ms)
 {
     if (!session->error)
-        quicktun_alive_heard(session, now_ms);
+        session->alive.dead_at_ms = now_ms + session->alive.dead_after_ms;
+}
+
+bool quicktun_asked(const struct quicktun_session *session)
+{
+    return session->alive.asked;
 }

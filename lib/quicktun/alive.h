@@ -12,7 +12,7 @@ int quicktun_alive_init(struct quicktun_session *session, uint64_t now_ms);
 /* The options have changed; they count from the next sign of life on. */
 void quicktun_alive_adjust(struct quicktun_session *session);
 
-/* A packet came, or ours were acknowledged. */
+/* A packet came. */
 void quicktun_alive_heard(struct quicktun_session *session, uint64_t now_ms);
 
 /* 1 when an echo request is due (of a session that is or was up), 0 when not, QUICKTUN_E_DEAD. */

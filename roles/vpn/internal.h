@@ -68,6 +68,7 @@ struct vpn_link {
     uint64_t proven_ms;    /* when it became the peer's */
     uint64_t acknowledged; /* bytes of ours, at the last look */
     size_t unacked;        /* those that were not yet */
+    uint64_t before_ping;  /* sent when the session last asked for a sign of life */
     bool dialled;
     bool charged; /* counted among the unproven */
     bool adopted; /* it is the peer's one link */

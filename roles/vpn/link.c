@@ -8,6 +8,7 @@ enum {
     FIRST_INPUT = QUICKTUN_WIRE_MAX, /* room for input until the peer is known: one packet */
     INPUT = 128 * 1024 + QUICKTUN_WIRE_MAX,
     TURN_BYTES = 1024 * 1024, /* of one peer, before the others have their turn */
+    LOOK_EVERY_MS = 1000,     /* for acknowledgements, while they say whether the line is alive */
 };
 
 bool vpn_link_ready(const struct vpn_link *link)
@@ -42,6 +43,12 @@ void vpn_link_end(struct vpn_link *link, const char *why)
 
 /* ---- Time ---- */
 
+/* Asked, and something in front of the question is still on its way. */
+static bool awaits_progress(const struct vpn_link *link)
+{
+    return quicktun_asked(link->session) && link->acknowledged < link->before_ping;
+}
+
 /* The timer is only moved when it would come late: a deadline that has moved on is seen then. */
 static void keep_time(struct vpn_link *link)
 {
@@ -51,6 +58,8 @@ static void keep_time(struct vpn_link *link)
         return;
     if (!link->adopted && known_by < deadline)
         deadline = known_by;
+    if (awaits_progress(link) && io_now_ms(link->vpn->loop) + LOOK_EVERY_MS < deadline)
+        deadline = io_now_ms(link->vpn->loop) + LOOK_EVERY_MS;
     if (!io_timer_armed(&link->timer) || deadline < link->timer.at_ms)
         io_timer_set(&link->timer, deadline);
 }
@@ -104,21 +113,30 @@ void vpn_link_attend(struct vpn_link *link)
 {
     if (link->over)
         return;
+    bool asked = quicktun_asked(link->session);
+    uint64_t sent = link->pace.sent;
     int error = quicktun_tick(link->session, io_now_ms(link->vpn->loop), vpn_wire_lend(link));
     if (error != 0)
         vpn_link_end(link, quicktun_error_text(error));
+    if (!asked && quicktun_asked(link->session))
+        link->before_ping = sent;
     recognise(link);
     check_up(link);
     vpn_wire_flush(link->vpn);
     keep_time(link);
 }
 
-/* Of what waited at the last look something has arrived since; of the rest nobody knows when. */
+/*
+ * Of what waited at the last look something has arrived since; of the rest nobody knows when. What
+ * is behind a question that is not answered says nothing: a machine acknowledges it for a program
+ * that hangs.
+ */
 static void look_for_progress(struct vpn_link *link)
 {
     size_t unacked = io_unacked(link->stream);
     uint64_t acknowledged = link->pace.sent - unacked;
-    if (link->unacked > 0 && acknowledged > link->acknowledged)
+    bool counts = !quicktun_asked(link->session) || awaits_progress(link);
+    if (counts && link->unacked > 0 && acknowledged > link->acknowledged)
         quicktun_progress(link->session, io_now_ms(link->vpn->loop));
     link->unacked = unacked;
     link->acknowledged = acknowledged;

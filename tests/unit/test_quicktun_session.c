@@ -488,7 +488,8 @@ static void adjusted_silence_counts_from_the_next_sign_of_life(void **state)
     hostile_start_up();
     struct quicktun_options options = {.ping_after_ms = 500, .dead_after_ms = 1000};
     assert_int_equal(quicktun_session_adjust(victim_session(), &options), QUICKTUN_OK);
-    quicktun_progress(victim_session(), 5000);
+    assert_true(pair_send(hostile_peer(), 100, 0));
+    pair_deliver(hostile_peer(), pair_underway(hostile_peer()));
     assert_in_range(quicktun_deadline(victim_session()), 5450, 5500);
     advance(500);
     pair_tick(hostile_victim());
@@ -508,6 +509,21 @@ static void peer_that_takes_our_bytes_is_alive(void **state)
     advance(QUICKTUN_DEAD_AFTER_MS - 1);
     pair_tick(hostile_victim());
     assert_int_equal(hostile_victim()->error, 0);
+}
+
+static void peer_that_takes_our_bytes_is_still_asked_and_given_up(void **state)
+{
+    (void)state;
+    hostile_start_up();
+    assert_false(quicktun_asked(victim_session()));
+    advance(QUICKTUN_PING_AFTER_MS);
+    pair_tick(hostile_victim());
+    assert_true(quicktun_asked(victim_session()));
+    quicktun_progress(victim_session(), hostile_victim()->pair->now_ms);
+    assert_true(quicktun_asked(victim_session()));
+    advance(QUICKTUN_DEAD_AFTER_MS);
+    pair_tick(hostile_victim());
+    assert_int_equal(hostile_victim()->error, QUICKTUN_E_DEAD);
 }
 
 static void peer_whose_bytes_drip_in_is_alive(void **state)
@@ -647,6 +663,7 @@ int main(void)
         SESSION(silent_peer_is_dead),
         SESSION(adjusted_silence_counts_from_the_next_sign_of_life),
         SESSION(peer_that_takes_our_bytes_is_alive),
+        SESSION(peer_that_takes_our_bytes_is_still_asked_and_given_up),
         SESSION(peer_whose_bytes_drip_in_is_alive),
         SESSION(who_slept_asks_before_it_judges),
         SESSION(flood_of_commands_closes),

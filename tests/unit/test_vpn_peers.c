@@ -290,6 +290,47 @@ static void a_connection_that_carries_nothing_any_more_is_found_dead(void **stat
     assert_true(ends_number(&ends, 0, "peers.0.connections") > 1);
 }
 
+/*
+ * Sends a packet each so many milliseconds to a peer whose program hangs, while its machine
+ * acknowledges. After how many milliseconds the connection was given up; so long at most.
+ */
+static uint64_t given_up_after_ms(uint64_t every_ms, uint64_t most_ms)
+{
+    size_t len = ends_packet(packet, 1, 2, 100, 'p');
+    uint64_t passed_ms = 0;
+    sim_process_hang(ends.all[1].process, 3600 * (uint64_t)END_SECOND_US);
+    while (passed_ms < most_ms && ends_text_is(&ends, 0, "peers.0.state", "connected")) {
+        ends_send(&ends, 0, packet, len);
+        ends_run_ms(&ends, every_ms);
+        passed_ms += every_ms;
+    }
+    sim_process_hang(ends.all[1].process, 0);
+    return passed_ms;
+}
+
+static void connect_far(uint64_t latency_us)
+{
+    struct sim_access access = {.latency_us = latency_us};
+    sim_host_set_access(ends.all[0].host, &access);
+    connect_all();
+    ends_run_ms(&ends, 2000);
+}
+
+static void a_peer_that_hangs_is_given_up_though_its_machine_acknowledges(void **state)
+{
+    (void)state;
+    connect_far(5000);
+    assert_in_range(given_up_after_ms(100, 120000), 9000, 21000);
+}
+
+/* Acknowledgements of what was sent before it was asked come in for a round trip. */
+static void a_peer_that_hangs_far_away_is_given_up_a_round_trip_later(void **state)
+{
+    (void)state;
+    connect_far(1000000);
+    assert_in_range(given_up_after_ms(100, 120000), 9000, 35000);
+}
+
 static void two_that_dial_each_other_keep_one_connection(void **state)
 {
     (void)state;
@@ -773,6 +814,10 @@ int main(void)
                                         teardown),
         cmocka_unit_test_setup_teardown(a_connection_that_is_cut_is_made_anew, two, teardown),
         cmocka_unit_test_setup_teardown(a_connection_that_carries_nothing_any_more_is_found_dead,
+                                        two, teardown),
+        cmocka_unit_test_setup_teardown(
+            a_peer_that_hangs_is_given_up_though_its_machine_acknowledges, two, teardown),
+        cmocka_unit_test_setup_teardown(a_peer_that_hangs_far_away_is_given_up_a_round_trip_later,
                                         two, teardown),
         cmocka_unit_test_setup_teardown(two_that_dial_each_other_keep_one_connection, two,
                                         teardown),
