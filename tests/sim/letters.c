@@ -133,6 +133,8 @@ bool letters_got(struct letters *letters, const uint8_t *packet, size_t len)
     if (number >= letters->count || letters->all[number].len != len ||
         !is_same(letters, number, packet))
         sim_fail(letters->world, "a packet came that nobody sent so");
+    else if (letters->all[number].forged)
+        sim_fail(letters->world, "a packet came from an address that is not its sender's");
     else if (letters->all[number].got++ > 0)
         sim_fail(letters->world, "packet %" PRIu64 " came twice", number);
     else

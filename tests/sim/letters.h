@@ -17,6 +17,7 @@ struct letter {
     struct adit_ip to;
     size_t len;
     unsigned got; /* times */
+    bool forged;  /* its sender may not send from that address: nobody is to get it */
 };
 
 struct letters {

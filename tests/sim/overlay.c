@@ -9,6 +9,7 @@ enum {
     PROBE_US = 250 * 1000,
     ETHERNET_PER_10000 = 2500,
     THREE_PER_10000 = 6000,
+    FORGED_PER_10000 = 1000,
     PATH_KILLED_PER_10000 = 3000,
 };
 
@@ -34,6 +35,8 @@ static void load(void *arg)
     struct vpnend *from = any_end(overlay);
     struct vpnend *to = any_end(overlay);
     uint64_t burst = sim_random_between(world, 1, BURST_MAX);
+    if (from != to && sim_chance(world, FORGED_PER_10000))
+        (void)vpnend_forge(from, to, sim_random_between(world, LETTER_MIN, LETTER_MAX));
     for (; from != to && burst > 0; burst--)
         (void)vpnend_send(from, to, overlay->routed && sim_chance(world, 5000),
                           sim_random_between(world, LETTER_MIN, LETTER_MAX), NULL);

@@ -2,8 +2,9 @@
  * Files on their way while either side is killed, the network fails, disks are full and power goes
  * between two steps of writing. Whatever happens, no file stands half under its own name, and what
  * a sender was told is there stays there without power. Once all is whole again, the next try
- * succeeds.
+ * succeeds. Somebody tries to get in all the time.
  */
+#include "tests/sim/burglar.h"
 #include "tests/sim/chaos.h"
 #include "tests/sim/courier.h"
 #include "tests/sim/scenario.h"
@@ -172,26 +173,35 @@ static void be_calm(struct courier *courier, struct mishaps *mishaps)
                  courier->why);
 }
 
+struct street {
+    struct courier courier;
+    struct burglar burglar;
+};
+
 static bool all_over(void *arg)
 {
-    const struct courier *courier = arg;
-    return party_is_over(&courier->sender) && party_is_over(&courier->receiver);
+    const struct street *street = arg;
+    return party_is_over(&street->courier.sender) && party_is_over(&street->courier.receiver) &&
+           party_is_over(&street->burglar.party);
 }
 
 static void run(struct sim_world *world)
 {
-    struct courier courier;
-    struct mishaps mishaps = {.courier = &courier};
-    courier_build(&courier, world);
+    struct street street;
+    struct courier *courier = &street.courier;
+    struct mishaps mishaps = {.courier = courier};
+    courier_build(courier, world);
     sim_event_init(&mishaps.kill, world, strike, &mishaps);
-    party_start(&courier.receiver);
-    be_rough(&courier, &mishaps);
-    be_calm(&courier, &mishaps);
-    let_pass(&courier, 5, NULL);
-    party_stop(&courier.receiver);
-    if (!sim_run(world, sim_now_us(world) + END_S * (uint64_t)SECOND_US, all_over, &courier))
+    party_start(&courier->receiver);
+    burglar_start(&street.burglar, world, "10.0.0.66", &courier->listen, courier->pair.public_key);
+    be_rough(courier, &mishaps);
+    be_calm(courier, &mishaps);
+    let_pass(courier, 5, NULL);
+    burglar_stop(&street.burglar);
+    party_stop(&courier->receiver);
+    if (!sim_run(world, sim_now_us(world) + END_S * (uint64_t)SECOND_US, all_over, &street))
         sim_fail(world, "the end does not come");
-    courier_free(&courier);
+    courier_free(courier);
 }
 
 static const enum sim_fault faults[] = {
@@ -205,4 +215,5 @@ const struct scenario scenario_send = {
     .one_in = 1,
     .run = run,
     .faults = faults,
+    .tallies = burglar_deed_names,
 };

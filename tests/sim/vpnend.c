@@ -5,6 +5,7 @@
 #include <string.h>
 
 static const char device_name[] = "adit0";
+static const struct adit_ip nobody = {.family = 4, .bytes = {10, 66, 0, 1}};
 
 enum {
     MTU = 1500,
@@ -181,6 +182,17 @@ void vpnend_turn(struct vpnend *end)
         else
             take(end, packet, len);
     }
+}
+
+bool vpnend_forge(struct vpnend *end, const struct vpnend *to, size_t len)
+{
+    uint8_t packet[LETTER_MAX];
+    struct io_device *device = sim_host_device(end->host, device_name);
+    if (device == NULL || end->kind != IO_DEVICE_IP)
+        return false;
+    size_t number = letters_write(end->letters, &nobody, &to->tunnel, packet, len);
+    end->letters->all[number].forged = true;
+    return sim_device_send(device, packet, len, NULL);
 }
 
 bool vpnend_send(struct vpnend *end, const struct vpnend *to, bool inside, size_t len,

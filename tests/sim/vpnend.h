@@ -52,6 +52,10 @@ void vpnend_turn(struct vpnend *end);
 bool vpnend_send(struct vpnend *end, const struct vpnend *to, bool inside, size_t len,
                  size_t *number);
 
+/* The same to its tunnel's address, from one that is nobody's: the other end must not deliver it.
+ */
+bool vpnend_forge(struct vpnend *end, const struct vpnend *to, size_t len);
+
 /* Fails the world when it holds more than its peers' queues may. */
 void vpnend_check(const struct vpnend *end);
 
