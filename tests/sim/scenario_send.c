@@ -173,35 +173,37 @@ static void be_calm(struct courier *courier, struct mishaps *mishaps)
                  courier->why);
 }
 
-struct street {
-    struct courier courier;
-    struct burglar burglar;
-};
-
 static bool all_over(void *arg)
 {
-    const struct street *street = arg;
-    return party_is_over(&street->courier.sender) && party_is_over(&street->courier.receiver) &&
-           party_is_over(&street->burglar.party);
+    const struct courier *courier = arg;
+    return party_is_over(&courier->sender) && party_is_over(&courier->receiver);
+}
+
+static bool burglar_has_left(void *arg)
+{
+    const struct burglar *burglar = arg;
+    return party_is_over(&burglar->party);
 }
 
 static void run(struct sim_world *world)
 {
-    struct street street;
-    struct courier *courier = &street.courier;
-    struct mishaps mishaps = {.courier = courier};
-    courier_build(courier, world);
+    struct burglar burglar;
+    struct courier courier;
+    struct mishaps mishaps = {.courier = &courier};
+    courier_build(&courier, world);
     sim_event_init(&mishaps.kill, world, strike, &mishaps);
-    party_start(&courier->receiver);
-    burglar_start(&street.burglar, world, "10.0.0.66", &courier->listen, courier->pair.public_key);
-    be_rough(courier, &mishaps);
-    be_calm(courier, &mishaps);
-    let_pass(courier, 5, NULL);
-    burglar_stop(&street.burglar);
-    party_stop(&courier->receiver);
-    if (!sim_run(world, sim_now_us(world) + END_S * (uint64_t)SECOND_US, all_over, &street))
+    party_start(&courier.receiver);
+    burglar_start(&burglar, world, "10.0.0.66", &courier.listen, courier.pair.public_key);
+    be_rough(&courier, &mishaps);
+    be_calm(&courier, &mishaps);
+    let_pass(&courier, 5, NULL);
+    burglar_stop(&burglar);
+    (void)sim_run(world, sim_now_us(world) + END_S * (uint64_t)SECOND_US, burglar_has_left,
+                  &burglar);
+    party_stop(&courier.receiver);
+    if (!sim_run(world, sim_now_us(world) + END_S * (uint64_t)SECOND_US, all_over, &courier))
         sim_fail(world, "the end does not come");
-    courier_free(courier);
+    courier_free(&courier);
 }
 
 static const enum sim_fault faults[] = {
