@@ -44,8 +44,9 @@ static const struct option_spec interface_members[] = {
     {.name = "hook",
      .value = "FILE",
      .kind = OPTION_FILE,
-     .help = "A program that is run as `FILE dns INTERFACE SERVER...` when accept_network has "
-             "brought DNS servers, and without servers when they are gone."},
+     .help =
+         "A program that is run as `FILE dns INTERFACE SERVER...` when accept_network has "
+         "brought DNS servers, and without servers when they are gone, also when adit was killed."},
     {.name = NULL},
 };
 

@@ -28,7 +28,8 @@ struct helper {
     struct hook hook;
     struct privileged_hook next; /* the hook that was asked for last, while one runs */
     bool has_next;
-    bool reporting; /* `report` waits to be sent; meanwhile nothing is read from `work` */
+    bool knows_servers; /* the hook: it was told of some, and not yet that they are gone */
+    bool reporting;     /* `report` waits to be sent; meanwhile nothing is read from `work` */
     struct privileged_report report;
     bool ended;
     bool closed; /* PRIVILEGED_CLOSE came */
@@ -112,7 +113,9 @@ static bool start_hook(struct helper *helper, const struct privileged_hook *hook
     helper->has_next = error == IO_E_FULL;
     if (helper->has_next)
         helper->next = *hook;
-    else if (error != 0)
+    else if (error == 0)
+        helper->knows_servers = hook->count > 0;
+    else
         report(helper, (struct privileged_report){.news = PRIVILEGED_NOT_STARTED, .value = error});
     return true;
 }
@@ -230,10 +233,12 @@ static void serve(struct helper *helper)
 
 /*
  * A hook that was asked for before the end is the one that takes back what the others have set up:
- * it is run, and has PRIVILEGED_HOOK_LAST_MS. What else was asked for is undone anyway.
+ * it is run, and has PRIVILEGED_HOOK_LAST_MS. Who was killed could not ask for it: then it is run
+ * all the same. What else was asked for is undone anyway.
  */
 static void serve_last_hook(struct helper *helper)
 {
+    static const struct privileged_hook gone = {.head.what = PRIVILEGED_HOOK};
     struct privileged_hook request;
     ssize_t len;
     do {
@@ -244,6 +249,9 @@ static void serve_last_hook(struct helper *helper)
     hook_finish(&helper->hook, PRIVILEGED_HOOK_LAST_MS);
     if (helper->has_next)
         (void)start_hook(helper, &helper->next, sizeof(helper->next));
+    hook_finish(&helper->hook, PRIVILEGED_HOOK_LAST_MS);
+    if (helper->knows_servers)
+        (void)start_hook(helper, &gone, sizeof(gone));
     hook_finish(&helper->hook, PRIVILEGED_HOOK_LAST_MS);
 }
 

@@ -239,10 +239,10 @@ static void it_ends_with_the_device(void **state)
 static void the_last_one_is_waited_for(void **state)
 {
     (void)state;
-    open_with("cd ${0%/*}; ip link show dev adit0 >there; echo \"$3\" >done");
-    assert_int_equal(run("192.0.2.1", NULL), 0);
+    open_with("cd ${0%/*}; ip link show dev adit0 >there; echo \"$1\" >done");
+    assert_int_equal(run(NULL, NULL), 0);
     netns_close(&tap);
-    assert_string_equal(netns_shell("cat %s/done", directory), "192.0.2.1\n");
+    assert_string_equal(netns_shell("cat %s/done", directory), "dns\n");
     assert_non_null(strstr(netns_shell("cat %s/there", directory), "adit0"));
 }
 
@@ -259,6 +259,40 @@ static void one_that_was_asked_for_runs_when_the_process_dies(void **state)
     while (wait(NULL) > 0)
         ;
     assert_string_equal(netns_shell("cat %s/done", directory), "x\n");
+}
+
+/* In a process that is killed just then; returns what the hook has written. */
+static const char *told_when_killed(const char *server, bool and_none)
+{
+    pid_t pid = fork();
+    if (pid == 0) {
+        open_with("echo \"$1 $#\" >>${0%/*}/done");
+        assert_int_equal(run(server, NULL), 0);
+        if (and_none)
+            assert_int_equal(run(NULL, NULL), 0);
+        kill(getpid(), SIGKILL);
+    }
+    while (wait(NULL) > 0)
+        ;
+    return netns_shell("cat %s/done", directory);
+}
+
+static void servers_of_a_process_that_was_killed_are_taken_back(void **state)
+{
+    (void)state;
+    assert_string_equal(told_when_killed("192.0.2.1", false), "dns 3\ndns 2\n");
+}
+
+static void servers_are_taken_back_once(void **state)
+{
+    (void)state;
+    assert_string_equal(told_when_killed("192.0.2.1", true), "dns 3\ndns 2\n");
+}
+
+static void where_there_were_no_servers_none_are_taken_back(void **state)
+{
+    (void)state;
+    assert_string_equal(told_when_killed(NULL, false), "dns 2\n");
 }
 
 /* ---- What is none ---- */
@@ -355,6 +389,9 @@ int main(void)
         CASE(it_ends_with_the_device),
         CASE(the_last_one_is_waited_for),
         CASE(one_that_was_asked_for_runs_when_the_process_dies),
+        CASE(servers_of_a_process_that_was_killed_are_taken_back),
+        CASE(servers_are_taken_back_once),
+        CASE(where_there_were_no_servers_none_are_taken_back),
         CASE(too_many_servers_are_refused),
         CASE(without_a_hook_none_runs),
         CASE(a_hook_that_others_can_change_is_refused),
