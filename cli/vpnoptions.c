@@ -21,7 +21,8 @@ static const struct option_spec interface_members[] = {
      .choices = modes,
      .fallback = "ip",
      .help = "ip carries IPv4 and IPv6 packets (TUN). ethernet carries frames and is a switch "
-             "between all of its peers (TAP); join peers by one way only. The same at both ends."},
+             "between all of its peers (TAP), without protection against loops: join peers by one "
+             "way only. The same at both ends."},
     {.name = "address",
      .value = "ADDR/LEN",
      .kind = OPTION_PREFIX,

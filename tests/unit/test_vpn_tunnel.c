@@ -353,6 +353,19 @@ static void a_switch_learns_where_stations_are(void **state)
     assert_int_equal(ends_number(&ends, 0, "peers.0.stations"), 1);
 }
 
+/* IEEE 802.1D, 7.12.6: bridges keep them to one line, and find loops by them. */
+static void frames_of_a_spanning_tree_pass_to_everybody(void **state)
+{
+    (void)state;
+    connect_all();
+    size_t len = frame(packet, 0xff, 11, 1);
+    memcpy(packet, (uint8_t[]){0x01, 0x80, 0xc2, 0, 0, 0}, 6);
+    ends_send(&ends, 1, packet, len);
+    ends_expect(&ends, 0, packet, len);
+    ends_expect(&ends, 2, packet, len);
+    ends_expect_nothing(&ends, 1);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -377,6 +390,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(while_one_peer_is_alone_nothing_is_lost_on_it, two,
                                         teardown),
         cmocka_unit_test_setup_teardown(a_switch_learns_where_stations_are, three_ethernet,
+                                        teardown),
+        cmocka_unit_test_setup_teardown(frames_of_a_spanning_tree_pass_to_everybody, three_ethernet,
                                         teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
