@@ -158,6 +158,30 @@ static void refuse_file(struct service *service, const struct report *report, ch
              report->mistakes == 1 ? "mistake" : "mistakes");
 }
 
+/* The first file of the options that the sandbox has not left to this process. */
+static void find_kept_from(void *arg, const struct option_spec *spec,
+                           const struct option_value *value)
+{
+    const char **kept = arg;
+    bool file = spec->kind == OPTION_FILE || spec->kind == OPTION_SECRET;
+    if (*kept == NULL && file && strcmp(value->text, "-") != 0 &&
+        io_process_is_kept_from(value->text))
+        *kept = value->text;
+}
+
+static void warn_of_kept_from(struct service *service, const struct options *options)
+{
+    const char *kept = NULL;
+    char shown[256];
+    if (service->sandboxed)
+        options_each(options, find_kept_from, &kept);
+    if (kept != NULL)
+        log_event(service->loop, LOG_WARN, "sandbox",
+                  "%s is not beside a file that this process was started with, so it may not read "
+                  "it: restart it to use that file",
+                  text_escape(kept, strlen(kept), shown, sizeof shown));
+}
+
 /* 0, or -1 with why; then everything is as before. */
 static int reload(struct service *service, char *why, size_t why_len)
 {
@@ -179,6 +203,7 @@ static int reload(struct service *service, char *why, size_t why_len)
         options_clear(&options);
     } else {
         result = service->role->reload(service->running, &options, why, why_len);
+        warn_of_kept_from(service, &options);
         if (result == 0) {
             options_clear(&service->options);
             service->options = options;

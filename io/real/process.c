@@ -3,6 +3,7 @@
 #include "io/real/capability.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <grp.h>
 #include <limits.h>
 #include <pwd.h>
@@ -110,6 +111,16 @@ bool io_process_program(char *path, size_t path_len)
 bool io_process_can_read(const char *path)
 {
     return access(path, R_OK) == 0;
+}
+
+/* Landlock holds for open(2), and not for access(2). */
+bool io_process_is_kept_from(const char *path)
+{
+    int fd = open(path, O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+    bool denied = fd < 0 && errno == EACCES;
+    if (fd >= 0)
+        close(fd);
+    return denied && io_process_can_read(path);
 }
 
 bool io_process_look(const char *path, unsigned *mode, char *why, size_t why_len)

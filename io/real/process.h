@@ -66,6 +66,9 @@ bool io_process_program(char *path, size_t path_len);
 /* True when this process, as it is now, can read the file. */
 bool io_process_can_read(const char *path);
 
+/* True when owner and mode would let it, and the sandbox does not. */
+bool io_process_is_kept_from(const char *path);
+
 /*
  * True when the file is there and a regular one; *mode are its permissions, as in chmod(1).
  */

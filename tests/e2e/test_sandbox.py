@@ -79,3 +79,17 @@ def test_a_reload_cannot_read_what_no_option_named_at_the_start(programs):
     config.write_text(f"role: serve\nlisten: 127.0.0.1:0\nfernet_key_file: {elsewhere}/key\n")
     process.signal(1)
     process.wait_for(f"reload: nothing changed: .*{elsewhere}/key: .*[Pp]ermission")
+    process.wait_for(f"warn sandbox: {elsewhere}/key is not beside .*: restart it to use that file")
+
+
+def test_a_file_that_is_wrong_by_itself_asks_for_no_restart(programs):
+    key = write_secret(programs.directory / "key", programs.key + "\n")
+    config = programs.directory / "serve.yaml"
+    config.write_text(f"role: serve\nlisten: 127.0.0.1:0\nfernet_key_file: {key}\n")
+    process = programs.role("serve", "--config", config)
+    programs.ready(process)
+    for wrong in ("/nowhere/key", "/etc/hostname"):
+        config.write_text(f"role: serve\nlisten: 127.0.0.1:0\nfernet_key_file: {wrong}\n")
+        process.signal(1)
+        process.wait_for(f"reload: nothing changed: .*{wrong}")
+    assert not process.matches("restart it")
