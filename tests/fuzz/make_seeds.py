@@ -75,6 +75,24 @@ def master(_vectors):
         (1, b"POST", b"/instance/dns_challenge_txt", b'{"txt": "x"}'),
         (2, b"GET", b"/adit/v1/changes?since=0", b""),
         (0, b"PUT", b"/instance/register", b"["),
+        (1, b"GET", b"/instance/remote_ping_targets", b""),
+        (4, b"GET", b"/instance/connection", b""),
+        (1, b"GET", b"/instance/connection", b""),
+        (1, b"POST", b"/instance/dns_challenge_cleanup", b'{"txt": "x"}'),
+        (4, b"POST", b"/instance/register", b'{"ping_result": []}'),
+        (1, b"POST", b"/instance/register", b'{"ping_result": 7}'),
+        (8 | 2, b"GET", b"/adit/v1/changes?since=0", b""),
+        (2, b"GET", b"/adit/v1/changes?since=18446744073709551616", b""),
+        (2, b"POST", b"/instance/snitun_token", b"{}"),
+        (1, b"GET", b"/adit/v1/changes", b""),
+        *((who, b"POST", b"/instance/snitun_token", b'{"aes_key": "%s", "aes_iv": "%s", %s}'
+           % (b"aB" * 32, b"11" * 16, more))
+          for who in (1, 4, 8 | 4) for more in (
+              b'"cipher": "aes-gcm-siv"', b'"cipher": "aes-cbc"', b'"protocol_version": 2',
+              b'"protocol_version": 3', b'"cipher": "aes-gcm", "hostname": "Home.Example."',
+              b'"cipher": "aes-gcm-siv", "hostname": "alias.example"', b'"hostname": 1')),
+        (0, b"POST", b"/account/login", b""),
+        (0, b"GET", b"/" + b"x" * 300, b""),
     ):
         yield bytes([given]) + method + b"\n" + target + b"\n" + host + b"\n" + body
 
