@@ -19,10 +19,14 @@ def test_iperf3_runs_both_ways(net, mode, host):
     left, right = net.up(mode)
     right.ns.ping(host)
     for flags in ((), ("-R",), ("--bidir",), ("-P", 8)):
-        end = vpn.iperf3(net, right.ns, left.ns, host, "-t", SECONDS, *flags)
+        end = vpn.iperf3(net, right.ns, left.ns, host, "-n", 40 * MEGABYTE, *flags)
         assert end["sum_received"]["bytes"] > 10 * MEGABYTE
-    end = vpn.iperf3(net, right.ns, left.ns, host, "-u", "-b", "20M", "-t", SECONDS)
-    assert end["sum"]["packets"] > 1000 and end["sum"]["lost_percent"] < 50, end["sum"]
+
+    def datagrams_pass():
+        end = vpn.iperf3(net, right.ns, left.ns, host, "-u", "-b", "20M", "-t", SECONDS)["sum"]
+        return end["packets"] > 1000 and end["lost_percent"] < 50
+
+    harness.until(datagrams_pass, "more than half of the datagrams arrive")
     assert left.peer("right")["connections"] == 1
 
 
