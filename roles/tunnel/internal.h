@@ -1,10 +1,17 @@
 /*
- * What tunnel.c (the carrying stream) and channel.c (the channels' streams) share.
+ * What tunnel.c (the carrying stream), send.c (what goes out on it) and channel.c (the channels'
+ * streams) share.
  */
 #ifndef ROLES_TUNNEL_INTERNAL_H
 #define ROLES_TUNNEL_INTERNAL_H
 
 #include "roles/tunnel/tunnel.h"
+
+enum {
+    /* Room for one whole frame after another one: larger batches fall out of the L2 cache. */
+    TUNNEL_WIRE_LEN = 2 * (SNITUN_HEADER_MAX + SNITUN_FRAME_ALONE) + 8 * SNITUN_CONTROL_MAX,
+    TUNNEL_BATCHES_PER_ROUND = 2, /* then the other tunnels of the loop have their turn */
+};
 
 struct tunnel {
     struct tunnel_hub *hub;
@@ -24,8 +31,7 @@ struct tunnel {
     uint64_t looked_ms;
     int64_t before_ping; /* sent when the session last asked */
     uint32_t channel_idle_ms;
-    size_t batch_max; /* bytes given to the stream at once */
-    size_t doomed;    /* bytes of its queue when it was cut */
+    size_t doomed; /* bytes of its queue when it was cut */
     enum tunnel_end end;
     int error;
     bool over;    /* `end` and `error` are to be told */
@@ -52,6 +58,12 @@ struct tunnel_channel {
 
 /* Something is to be sent or told: runs the pump at the end of the round. */
 void tunnel_want_pump(struct tunnel *tunnel);
+
+/* Sends until the stream takes no more: then its devices are not read either. */
+void tunnel_send(struct tunnel *tunnel);
+
+/* The owner is told with the next pump. */
+void tunnel_finish(struct tunnel *tunnel, enum tunnel_end how, int error);
 
 /* Ends the tunnel for the memory of its queue. */
 void tunnel_cut(struct tunnel *tunnel);

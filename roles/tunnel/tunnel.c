@@ -4,14 +4,7 @@
 
 #include <stdlib.h>
 
-enum {
-    /* Room for one whole frame after another one: larger batches fall out of the L2 cache. */
-    WIRE_LEN = 2 * (SNITUN_HEADER_MAX + SNITUN_FRAME_ALONE) + 8 * SNITUN_CONTROL_MAX,
-    WIRE_FULL = WIRE_LEN - SNITUN_HEADER_MAX - SNITUN_CONTROL_MAX,
-    FRAME_LEAST = 4096,    /* room for less is left to the next batch */
-    BATCHES_PER_ROUND = 2, /* then the other tunnels of the loop have their turn */
-    LOOK_EVERY_MS = 1000,  /* for acknowledgements, while nothing is heard */
-};
+enum { LOOK_EVERY_MS = 1000 }; /* for acknowledgements, while nothing is heard */
 
 int tunnel_hub_init(struct tunnel_hub *hub, struct io_loop *loop, size_t memory_max)
 {
@@ -23,7 +16,7 @@ int tunnel_hub_init(struct tunnel_hub *hub, struct io_loop *loop, size_t memory_
     pool_init(&hub->pool);
     list_init(&hub->tunnels);
     hub->snitun = snitun_context_new(io_random_fn, loop);
-    hub->wire = malloc(WIRE_LEN);
+    hub->wire = malloc(TUNNEL_WIRE_LEN);
     if (hub->snitun != NULL && hub->wire != NULL)
         return 0;
     tunnel_hub_clear(hub);
@@ -44,7 +37,7 @@ void tunnel_want_pump(struct tunnel *tunnel)
     io_task_queue(&tunnel->pump);
 }
 
-static void end(struct tunnel *tunnel, enum tunnel_end how, int error)
+void tunnel_finish(struct tunnel *tunnel, enum tunnel_end how, int error)
 {
     if (tunnel->over)
         return;
@@ -58,7 +51,7 @@ void tunnel_cut(struct tunnel *tunnel)
 {
     tunnel->doomed = io_queued(tunnel->stream);
     tunnel->hub->doomed += tunnel->doomed;
-    end(tunnel, TUNNEL_END_IO, IO_E_NO_MEMORY);
+    tunnel_finish(tunnel, TUNNEL_END_IO, IO_E_NO_MEMORY);
 }
 
 /* When the timer is due: for the session, the owner, or the channel idle for longest. */
@@ -130,7 +123,7 @@ static void on_timer(void *arg)
     asked = snitun_asked(tunnel->session);
     error = snitun_tick(tunnel->session, now_ms);
     if (error != SNITUN_OK) {
-        end(tunnel, TUNNEL_END_PROTOCOL, error);
+        tunnel_finish(tunnel, TUNNEL_END_PROTOCOL, error);
         return;
     }
     if (!asked)
@@ -207,110 +200,26 @@ static void on_readable(void *arg)
 {
     struct tunnel *tunnel = arg;
 
-    for (int batch = 0; batch < BATCHES_PER_ROUND && !tunnel->over; batch++) {
-        ssize_t got = io_read(tunnel->stream, tunnel->hub->wire, WIRE_LEN);
+    for (int batch = 0; batch < TUNNEL_BATCHES_PER_ROUND && !tunnel->over; batch++) {
+        ssize_t got = io_read(tunnel->stream, tunnel->hub->wire, TUNNEL_WIRE_LEN);
         int error;
 
         if (got == IO_AGAIN)
             break;
         if (got <= 0) {
-            end(tunnel, got == 0 ? TUNNEL_END_CLOSED : TUNNEL_END_IO, (int)got);
+            tunnel_finish(tunnel, got == 0 ? TUNNEL_END_CLOSED : TUNNEL_END_IO, (int)got);
             return;
         }
         tunnel->heard_since_probe = true;
         tunnel->silent = false;
         error = receive(tunnel, tunnel->hub->wire, (size_t)got);
         if (error != SNITUN_OK)
-            end(tunnel, TUNNEL_END_PROTOCOL, error);
-        if (batch == BATCHES_PER_ROUND - 1)
+            tunnel_finish(tunnel, TUNNEL_END_PROTOCOL, error);
+        if (batch == TUNNEL_BATCHES_PER_ROUND - 1)
             io_again(tunnel->stream);
     }
     if (snitun_wants_to_send(tunnel->session))
         tunnel_want_pump(tunnel);
-}
-
-/*
- * What the stream does not take waits in front of every later frame: a slow line gets small
- * batches, so that a short frame is never far behind a long one. Returns how long a frame may be,
- * its header included: two fill a long batch, so that what is passed on of one is not much shorter
- * than a batch's half nor a little longer.
- */
-static size_t set_batch(struct tunnel *tunnel)
-{
-    size_t batch_max = io_send_at_once(tunnel->stream);
-
-    tunnel->batch_max = batch_max < WIRE_FULL ? batch_max : WIRE_FULL;
-    snitun_session_set_frame_shared(tunnel->session, tunnel->batch_max / 2);
-    return tunnel->batch_max > SNITUN_FRAME_ALONE ? tunnel->batch_max / 2 : tunnel->batch_max;
-}
-
-/*
- * Fills the wire buffer with control frames and then frames by turns, up to what the line takes at
- * once. Bytes, or an error.
- */
-static long fill(struct tunnel *tunnel, uint8_t *wire)
-{
-    size_t header_len = snitun_header_len(tunnel->session);
-    size_t frame_max = set_batch(tunnel) - header_len;
-    uint64_t now_ms = io_now_ms(tunnel->hub->loop);
-    struct snitun_channel *next;
-    size_t used = 0;
-    size_t limit;
-
-    for (;;) {
-        struct tunnel_channel *channel;
-        size_t len;
-        long control = snitun_control(tunnel->session, now_ms, wire + used, WIRE_LEN - used);
-
-        if (control < 0)
-            return control;
-        used += (size_t)control;
-        if (used + FRAME_LEAST > tunnel->batch_max)
-            break;
-        next = snitun_turn(tunnel->session, &limit);
-        if (next == NULL)
-            break;
-        if (limit > frame_max)
-            limit = frame_max;
-        if (limit > tunnel->batch_max - used - header_len)
-            limit = tunnel->batch_max - used - header_len;
-        channel = snitun_channel_user(next);
-        len = channel_read(channel, wire + used + header_len, limit);
-        if (len > 0) {
-            int error = snitun_data(tunnel->session, next, len, wire + used);
-            if (error != SNITUN_OK)
-                return error;
-            used += header_len + len;
-        }
-    }
-    return (long)used;
-}
-
-/* Sends until the stream takes no more: then its devices are not read either. */
-static void send_frames(struct tunnel *tunnel)
-{
-    for (int batch = 0; io_queued(tunnel->stream) == 0; batch++) {
-        long len;
-        int error;
-
-        if (batch == BATCHES_PER_ROUND) {
-            tunnel_want_pump(tunnel);
-            return;
-        }
-        len = fill(tunnel, tunnel->hub->wire);
-        if (len < 0)
-            end(tunnel, TUNNEL_END_PROTOCOL, (int)len);
-        if (len <= 0)
-            return;
-        tunnel->sent += (uint64_t)len;
-        error = io_send(tunnel->stream, tunnel->hub->wire, (size_t)len);
-        if (error != IO_OK) {
-            end(tunnel, TUNNEL_END_IO, error);
-            return;
-        }
-        if (io_queued(tunnel->stream) > 0)
-            tunnel_hub_keep_budget(tunnel->hub);
-    }
 }
 
 static void on_pump(void *arg)
@@ -318,7 +227,7 @@ static void on_pump(void *arg)
     struct tunnel *tunnel = arg;
 
     if (!tunnel->over)
-        send_frames(tunnel);
+        tunnel_send(tunnel);
     if (tunnel->over) {
         tunnel->handler->ended(tunnel->arg, tunnel->end, tunnel->error);
         return;
@@ -341,7 +250,7 @@ static void on_sent(void *arg)
 
 static void on_failed(void *arg, int error)
 {
-    end(arg, TUNNEL_END_IO, error);
+    tunnel_finish(arg, TUNNEL_END_IO, error);
 }
 
 static const struct io_stream_handler stream_handler = {
