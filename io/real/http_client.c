@@ -140,6 +140,14 @@ static void set_options(CURL *curl, struct io_http_ask *ask, struct curl_slist *
     curl_easy_setopt(curl, CURLOPT_NOPROGRESS, 0L);
 }
 
+/* A date that has passed is a negative number of seconds: nothing to wait for. */
+static unsigned wait_of(curl_off_t retry_after_s)
+{
+    if (retry_after_s < 0)
+        return 0;
+    return retry_after_s > UINT16_MAX ? UINT16_MAX : (unsigned)retry_after_s;
+}
+
 static void perform(CURL *curl, struct io_http_ask *ask)
 {
     char error[CURL_ERROR_SIZE] = "";
@@ -154,7 +162,7 @@ static void perform(CURL *curl, struct io_http_ask *ask)
         curl_easy_getinfo(curl, CURLINFO_RESPONSE_CODE, &status);
         curl_easy_getinfo(curl, CURLINFO_RETRY_AFTER, &retry_after_s);
         ask->status = (int)status;
-        ask->retry_after_s = retry_after_s > UINT16_MAX ? UINT16_MAX : (unsigned)retry_after_s;
+        ask->retry_after_s = wait_of(retry_after_s);
     } else if (code == CURLE_WRITE_ERROR) {
         snprintf(ask->why, sizeof(ask->why), "the answer is larger than %zu bytes",
                  ask->answer_max);

@@ -20,6 +20,22 @@ def split_at(where, data):
     return struct.pack(">H", where) + data
 
 
+def answers(_vectors):
+    for how in (0, 1):
+        for answer in (
+            b"200 OK\r\nContent-Length: 2\r\n\r\n{}",
+            b"503 Busy\r\nRetry-After: 7\r\nContent-Length: 16\r\n\r\n{\"message\": \"x\"}",
+            b"429 Slow\r\nRetry-After: Sat, 21 Nov 2099 20:00:00 GMT\r\n\r\n",
+            b"200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\n{}\r\n0\r\n\r\n",
+            b"200 OK\r\nContent-Length: 3000\r\n\r\n" + b"x" * 3000,
+            b"301 Away\r\nLocation: http://127.0.0.2/\r\n\r\n",
+            b"100 Continue\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n",
+            b"401 No\r\nWWW-Authenticate: Basic realm=x\r\nSet-Cookie: a=b\r\n\r\n",
+            b"999 \x1b[31m\r\n folded: line\r\n\r\n",
+        ):
+            yield bytes([how, 255 if how == 0 else 9]) + b"HTTP/1.1 " + answer
+
+
 def clienthello(vectors):
     for case in json.loads((vectors / "clienthello.json").read_text())["cases"]:
         hello = bytes.fromhex(case["hello"])
@@ -471,8 +487,8 @@ def zstd(_vectors):
     yield head(0, 0) + b"\x50\x2a\x4d\x18\4\0\0\0skip"
 
 
-HARNESSES = (clienthello, clienthello_differs, config, control, frames, http, master, packet,
-             proxyheader, publish, quicktun, server, sodiumtcp, status, token, transfer, users, vpn,
+HARNESSES = (answers, clienthello, clienthello_differs, config, control, frames, http, master,
+             packet, proxyheader, publish, quicktun, server, sodiumtcp, status, token, transfer, users, vpn,
              zstd)
 
 
