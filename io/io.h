@@ -233,6 +233,12 @@ size_t io_queued(const struct io_stream *stream);
 /* Bytes handed to the kernel that the other side has not acknowledged, plus io_queued(). */
 size_t io_unacked(const struct io_stream *stream);
 
+/*
+ * The round trip to the other side's machine in microseconds, as its acknowledgements show it, a
+ * mean of the newest ones; 0 = not known.
+ */
+uint64_t io_rtt_us(const struct io_stream *stream);
+
 /* Bytes of memory that the queues of all streams of this loop hold now, closing ones included. */
 size_t io_buffered(const struct io_loop *loop);
 

@@ -237,6 +237,15 @@ size_t io_unacked(const struct io_stream *stream)
     return io_queued(stream) + (size_t)unacked;
 }
 
+uint64_t io_rtt_us(const struct io_stream *stream)
+{
+    struct tcp_info info = {0};
+    socklen_t len = sizeof(info);
+    if (!stream->tcp || getsockopt(fd_of(stream), IPPROTO_TCP, TCP_INFO, &info, &len) != 0)
+        return 0;
+    return info.tcpi_rtt;
+}
+
 void io_shutdown(struct io_stream *stream)
 {
     if (stream->tls != NULL)

@@ -301,6 +301,11 @@ size_t io_unacked(const struct io_stream *stream)
     return stream->queue.len + (stream->end == NULL ? 0 : tcp_unacked(stream->end));
 }
 
+uint64_t io_rtt_us(const struct io_stream *stream)
+{
+    return stream->end == NULL ? 0 : stream->end->rtt_us;
+}
+
 void io_shutdown(struct io_stream *stream)
 {
     stream->ending = true;

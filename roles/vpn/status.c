@@ -70,6 +70,7 @@ static void add_link(json_t *object, const struct vpn_peer *peer, struct quicktu
     json_object_set_new(object, "segmented",
                         json_boolean(quicktun_session_segmented(link->session)));
     json_object_set_new(object, "rtt_ms", json_integer(now.rtt_ms));
+    json_object_set_new(object, "line_rtt_us", json_integer((json_int_t)io_rtt_us(link->stream)));
     json_object_set_new(object, "queued", json_integer((json_int_t)io_queued(link->stream)));
     sums->bytes_received += now.bytes_received;
     sums->bytes_sent += now.bytes_sent;

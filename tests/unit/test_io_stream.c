@@ -197,6 +197,19 @@ static void look_again(void *arg)
     io_timer_set_in(arg, 5);
 }
 
+static void the_round_trip_is_known_of_a_connection_and_not_of_a_pair(void **state)
+{
+    (void)state;
+    struct io_stream *ends[2];
+    pair_connect(world, &door, &near, &far);
+    assert_in_range(io_rtt_us(near.stream), 1, WORLD_LIMIT_MS * 1000);
+    assert_int_equal(io_pair(world->loop, ends), 0);
+    assert_int_equal(io_rtt_us(ends[0]), 0);
+    io_abort(ends[0]);
+    io_abort(ends[1]);
+    close_both();
+}
+
 static void a_slow_reader_gets_every_byte_in_order(void **state)
 {
     (void)state;
@@ -733,6 +746,7 @@ int main(void)
         TEST(a_stream_closed_while_connecting_sends_what_was_queued),
         TEST(a_closed_stream_that_cannot_connect_is_gone),
         TEST(a_stream_closed_while_connecting_is_gone),
+        TEST(the_round_trip_is_known_of_a_connection_and_not_of_a_pair),
         TEST(a_slow_reader_gets_every_byte_in_order),
         TEST(close_sends_what_is_queued),
         TEST(close_with_unread_bytes_resets_nothing),

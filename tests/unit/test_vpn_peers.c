@@ -331,6 +331,15 @@ static void a_peer_that_hangs_far_away_is_given_up_a_round_trip_later(void **sta
     assert_in_range(given_up_after_ms(100, 120000), 9000, 35000);
 }
 
+static void the_round_trip_of_the_line_is_told_in_microseconds(void **state)
+{
+    (void)state;
+    connect_all();
+    assert_packets_pass(0, 1);
+    ends_run_ms(&ends, 1000);
+    assert_in_range(ends_number(&ends, 0, "peers.0.line_rtt_us"), 20000, 21000);
+}
+
 static void two_that_dial_each_other_keep_one_connection(void **state)
 {
     (void)state;
@@ -819,6 +828,8 @@ int main(void)
             a_peer_that_hangs_is_given_up_though_its_machine_acknowledges, two, teardown),
         cmocka_unit_test_setup_teardown(a_peer_that_hangs_far_away_is_given_up_a_round_trip_later,
                                         two, teardown),
+        cmocka_unit_test_setup_teardown(the_round_trip_of_the_line_is_told_in_microseconds, two,
+                                        teardown),
         cmocka_unit_test_setup_teardown(two_that_dial_each_other_keep_one_connection, two,
                                         teardown),
         cmocka_unit_test_setup_teardown(who_claims_a_key_does_not_delay_its_owner, three, hang_up),
