@@ -7,7 +7,7 @@ import pathlib
 import re
 import sys
 
-ENUM = re.compile(r"^enum (\w+_(?:error|verdict)) \{(.*?)^\};", re.M | re.S)
+ENUM = re.compile(r"^enum (\w+_(?:error|verdict)) \{\n(.*?)^\};", re.M | re.S)
 VALUE = re.compile(r"^\s*([A-Z][A-Z0-9_]+)\s*(?:=\s*(-?\d+))?\s*,?", re.M)
 FUNCTION = re.compile(r"^(?:static )?[\w *]+?(\w+)\([^;{}]*\)\n\{\n.*?^\}|"
                       r"^static const [^;{}]*?(\w+)\[?\]? = \{.*?^\};", re.M | re.S)
