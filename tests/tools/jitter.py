@@ -61,7 +61,7 @@ def go_on(pid):
 
 
 def idle(tid):
-    os.sched_setscheduler(tid, os.SCHED_IDLE, os.sched_param(0))
+    os.sched_setscheduler(tid, os.SCHED_IDLE | os.SCHED_RESET_ON_FORK, os.sched_param(0))
     return True
 
 
