@@ -110,7 +110,7 @@ void sim_fault(struct sim_world *world, enum sim_fault fault);
 uint64_t sim_faults(const struct sim_world *world, enum sim_fault fault);
 
 /* What a scenario counts of its own, by numbers below SIM_TALLIES that it chooses. */
-enum { SIM_TALLIES = 8 };
+enum { SIM_TALLIES = 32 };
 void sim_tally(struct sim_world *world, unsigned which);
 uint64_t sim_tallied(const struct sim_world *world, unsigned which);
 

@@ -6,10 +6,8 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { PORT = 8444, RATE_PER_MINUTE = 60000 };
+enum { RATE_PER_MINUTE = 60000 };
 
-static const char address[] = "192.0.2.200";
-static const char name_of_master[] = "master.example.net";
 static const char fernet_path[] = "/etc/adit/fernet.key";
 
 static void life_stopped(void *arg)
@@ -22,7 +20,7 @@ static void *life_start(struct io_loop *loop, void *arg, struct life *life, char
 {
     const struct chancery *chancery = arg;
     struct master_config config = {
-        .listen = {.ip = {.family = 4}, .port = PORT},
+        .listen = {.ip = {.family = 4}, .port = CHANCERY_PORT},
         .store_file = chancery->path,
         .fernet_key_file = fernet_path,
         .server_port = chancery->server_port,
@@ -69,12 +67,12 @@ static void open_store(struct chancery *chancery)
 void chancery_start(struct chancery *chancery, struct sim_world *world, const char *fernet_key,
                     const char *server_name, uint16_t server_port, uint32_t token_valid_s)
 {
-    const char *const addresses[] = {address};
+    const char *const addresses[] = {CHANCERY_ADDRESS};
     *chancery = (struct chancery){
         .world = world, .server_port = server_port, .token_valid_s = token_valid_s};
     snprintf(chancery->server_name, sizeof chancery->server_name, "%s", server_name);
-    chancery->host = sim_host_new(world, "master", address);
-    sim_name_set(world, name_of_master, addresses, 1);
+    chancery->host = sim_host_new(world, "master", CHANCERY_ADDRESS);
+    sim_name_set(world, CHANCERY_NAME, addresses, 1);
     sim_disk_put(chancery->host, fernet_path, fernet_key, strlen(fernet_key), 0600);
     open_store(chancery);
     party_init(&chancery->master, chancery->host, &ops, chancery);

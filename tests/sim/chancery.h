@@ -10,9 +10,11 @@
 #include "roles/master/master.h"
 #include "tests/sim/party.h"
 
-enum { CHANCERY_PATH_MAX = 64 };
+enum { CHANCERY_PATH_MAX = 64, CHANCERY_PORT = 8444 };
 
-#define CHANCERY_URL      "https://master.example.net:8444"
+#define CHANCERY_NAME     "master.example.net"
+#define CHANCERY_ADDRESS  "192.0.2.200"
+#define CHANCERY_URL      "https://" CHANCERY_NAME ":8444"
 #define CHANCERY_KEY_PATH "/etc/adit/api.key" /* on the disk of whoever asks */
 
 struct chancery {

@@ -4,7 +4,7 @@
 
 #include <stdlib.h>
 
-enum { SECOND_US = 1000 * 1000, STARVED_FILES = 9 };
+enum { SECOND_US = 1000 * 1000, STARVED_FILES = 9, DISK_FULL = 200 };
 
 struct piece {
     struct list node;
@@ -233,7 +233,7 @@ void chaos_restarts(struct chaos *chaos, const struct chaos_target *target, uint
     chaos_add(chaos, end_life, NULL, target, mean_us);
 }
 
-void chaos_weather(struct chaos *chaos)
+void chaos_weather(struct chaos *chaos, bool full_disks)
 {
     struct sim_world *world = chaos->world;
     uint64_t strength = sim_random_below(world, 4); /* 0 = calm */
@@ -249,5 +249,7 @@ void chaos_weather(struct chaos *chaos)
         .slow_helper = (unsigned)(strength * sim_random_below(world, 1000)),
         .slow_loop = (unsigned)(strength * sim_random_below(world, 30)),
     };
+    if (full_disks && sim_chance(world, 3000))
+        weather.disk_full = DISK_FULL;
     sim_set_weather(world, &weather);
 }

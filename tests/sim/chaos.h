@@ -49,8 +49,11 @@ void chaos_hangs(struct chaos *chaos, const struct chaos_target *target, uint64_
 /* A party stops, is killed or loses its power, and is back after `most` seconds at most. */
 void chaos_restarts(struct chaos *chaos, const struct chaos_target *target, uint64_t mean_us);
 
-/* Weather of a strength from the seed: calm in some worlds, rough in others. */
-void chaos_weather(struct chaos *chaos);
+/*
+ * Weather of a strength from the seed: calm in some worlds, rough in others. With full_disks,
+ * writes are refused in some.
+ */
+void chaos_weather(struct chaos *chaos, bool full_disks);
 
 /* Everything is whole again, and stays so. */
 void chaos_stop(struct chaos *chaos);

@@ -1,5 +1,6 @@
 #include "tests/sim/courier.h"
 
+#include <inttypes.h>
 #include <sodium.h>
 #include <stdlib.h>
 #include <string.h>
@@ -8,7 +9,7 @@ enum {
     PORT = 5555,
     CONNECT_MS = 30000,
     SMALL_MAX = 3000,
-    LARGE_MAX = 1500 * 1000,
+    REST_MAX = 16,
 };
 
 static const char sender_address[] = "10.0.0.2";
@@ -131,12 +132,12 @@ static const struct party_ops sender_ops = {
 
 /* ---- Files ---- */
 
-static size_t draw_len(struct sim_world *world)
+static size_t draw_len(struct sim_world *world, size_t large_max)
 {
     uint64_t kind = sim_random_below(world, 10);
     if (kind == 0)
         return 0;
-    return sim_random_below(world, kind < 6 ? SMALL_MAX : LARGE_MAX);
+    return sim_random_below(world, kind < 6 ? SMALL_MAX : large_max);
 }
 
 /* Long runs, so that some of it can be packed, or noise. */
@@ -151,6 +152,17 @@ static void draw_bytes(struct sim_world *world, uint8_t *bytes, size_t len)
     }
 }
 
+static void draw_file(struct courier *courier, struct courier_file *file)
+{
+    file->len = draw_len(courier->world, courier->large_max);
+    file->bytes = malloc(file->len + 1);
+    if (file->bytes == NULL)
+        abort();
+    draw_bytes(courier->world, file->bytes, file->len);
+    courier->bytes += file->len;
+    sim_tree_put(courier->sender_host, file->source, file->bytes, file->len);
+}
+
 static void make_files(struct courier *courier)
 {
     struct sim_world *world = courier->world;
@@ -163,20 +175,42 @@ static void make_files(struct courier *courier)
         snprintf(file->source, sizeof file->source, "/src/%sfile-%02zu", home, i);
         snprintf(file->target, sizeof file->target, "/in/%s%sfile-%02zu",
                  courier->flat ? "" : "src/", courier->flat ? "" : home, i);
-        file->len = draw_len(world);
-        file->bytes = malloc(file->len + 1);
-        if (file->bytes == NULL)
-            abort();
-        draw_bytes(world, file->bytes, file->len);
-        courier->bytes += file->len;
-        sim_tree_put(courier->sender_host, file->source, file->bytes, file->len);
+        draw_file(courier, file);
         courier->paths[i] = courier->flat ? file->source : "/src";
     }
 }
 
+static void forget_former(struct courier *courier)
+{
+    for (size_t i = 0; i < courier->file_count; i++) {
+        free(courier->files[i].former);
+        courier->files[i].former = NULL;
+    }
+    courier->rewritten = false;
+}
+
+/* Other bytes under the names of those that were acknowledged. */
+static void rewrite_files(struct courier *courier)
+{
+    courier->bytes = 0;
+    for (size_t i = 0; i < courier->file_count; i++) {
+        struct courier_file *file = &courier->files[i];
+        file->former = file->bytes;
+        file->former_len = file->len;
+        draw_file(courier, file);
+    }
+    courier->rewritten = true;
+}
+
+static bool are_same(const void *a, size_t a_len, const void *b, size_t b_len)
+{
+    return a_len == b_len && (a_len == 0 || memcmp(a, b, a_len) == 0);
+}
+
 static bool is_whole(const struct courier_file *file, const void *bytes, size_t len)
 {
-    return len == file->len && (len == 0 || memcmp(bytes, file->bytes, len) == 0);
+    return are_same(bytes, len, file->bytes, file->len) ||
+           (file->former != NULL && are_same(bytes, len, file->former, file->former_len));
 }
 
 static const struct courier_file *file_at(const struct courier *courier, const char *path)
@@ -210,8 +244,25 @@ static size_t check_directory(const struct courier *courier, const char *directo
 
 size_t courier_check_names(const struct courier *courier)
 {
-    return check_directory(courier, "/in") + check_directory(courier, "/in/src") +
-           check_directory(courier, "/in/src/deep/er");
+    size_t there = check_directory(courier, "/in") + check_directory(courier, "/in/src") +
+                   check_directory(courier, "/in/src/deep/er");
+    if (courier->kept > 0 && there != courier->file_count)
+        sim_fail(courier->world, "%zu of %zu files are left of what was acknowledged", there,
+                 courier->file_count);
+    return there;
+}
+
+void courier_check_promise(struct courier *courier)
+{
+    const struct send_progress *progress = &courier->progress;
+    uint64_t accounted = progress->bytes + progress->resumed + progress->skipped;
+    if (accounted != courier->bytes)
+        sim_fail(courier->world, "%" PRIu64 " bytes are accounted for, there are %" PRIu64,
+                 accounted, courier->bytes);
+    courier->kept++;
+    forget_former(courier);
+    party_restart(&courier->receiver, SIM_KILL_POWER, 1);
+    (void)courier_check_names(courier);
 }
 
 /* ---- Life ---- */
@@ -231,9 +282,9 @@ static void make_user(struct courier *courier)
     sim_tree_put(courier->receiver_host, "/in", NULL, 0);
 }
 
-void courier_build(struct courier *courier, struct sim_world *world)
+void courier_build(struct courier *courier, struct sim_world *world, size_t large_max)
 {
-    *courier = (struct courier){.world = world};
+    *courier = (struct courier){.world = world, .large_max = large_max};
     courier->receiver_host = sim_host_new(world, "receiver", receiver_address);
     courier->sender_host = sim_host_new(world, "sender", sender_address);
     party_init(&courier->receiver, courier->receiver_host, &receiver_ops, courier);
@@ -249,6 +300,7 @@ void courier_build(struct courier *courier, struct sim_world *world)
 
 void courier_free(struct courier *courier)
 {
+    forget_former(courier);
     for (size_t i = 0; i < courier->file_count; i++)
         free(courier->files[i].bytes);
 }
@@ -265,15 +317,16 @@ void courier_send(struct courier *courier)
     static const enum sodiumtcp_exists exists[] = {SODIUMTCP_RESUME, SODIUMTCP_RESUME,
                                                    SODIUMTCP_REPLACE, SODIUMTCP_SKIP};
     struct sim_world *world = courier->world;
-    courier->config = (struct send_config){.port = PORT,
-                                           .login = "alice",
-                                           .passphrase = "secret",
-                                           .paths = courier->paths,
-                                           .path_count = courier->flat ? courier->file_count : 1,
-                                           .exists = exists[sim_random_below(world, 4)],
-                                           .verify = sim_chance(world, 3000),
-                                           .compress = sim_chance(world, 5000),
-                                           .connect_ms = CONNECT_MS};
+    courier->config = (struct send_config){
+        .port = PORT,
+        .login = "alice",
+        .passphrase = "secret",
+        .paths = courier->paths,
+        .path_count = courier->flat ? courier->file_count : 1,
+        .exists = courier->rewritten ? SODIUMTCP_REPLACE : exists[sim_random_below(world, 4)],
+        .verify = sim_chance(world, 3000),
+        .compress = sim_chance(world, 5000),
+        .connect_ms = CONNECT_MS};
     snprintf(courier->config.host, sizeof courier->config.host, "%s", receiver_address);
     memcpy(courier->config.server_key, courier->pair.public_key, SODIUMTCP_KEY_LEN);
     courier->done = false;
@@ -284,4 +337,30 @@ void courier_send(struct courier *courier)
 void courier_stop_sender(struct courier *courier)
 {
     party_stop(&courier->sender);
+}
+
+bool courier_try_is_over(const struct courier *courier)
+{
+    return courier->done || !party_is_up(&courier->sender) ||
+           sim_host_process(courier->sender_host) == NULL;
+}
+
+void courier_go_on(struct courier *courier)
+{
+    courier_look_after_receiver(courier);
+    (void)courier_check_names(courier);
+    if (!courier_try_is_over(courier))
+        return;
+    if (party_is_up(&courier->sender)) {
+        if (courier->done && courier->all_kept)
+            courier_check_promise(courier);
+        courier_stop_sender(courier);
+        courier->rest = (unsigned)sim_random_below(courier->world, REST_MAX);
+    } else if (courier->rest > 0) {
+        courier->rest--;
+    } else if (party_is_over(&courier->sender)) {
+        if (courier->kept > 0 && !courier->rewritten && sim_chance(courier->world, 7000))
+            rewrite_files(courier);
+        courier_send(courier);
+    }
 }

@@ -34,13 +34,20 @@ static void mint(struct gang *gang)
     gang->keys = token.keys;
 }
 
+/* A server that starts again has forgotten which aes-gcm tokens were used. */
+static bool may_try_again(const struct gang *gang)
+{
+    return gang->token[0] != '\0' &&
+           !(gang->villains.unsettled && gang->keys.cipher == SNITUN_AES_GCM);
+}
+
 static void on_connected(void *arg)
 {
     struct hideout *hideout = arg;
     struct gang *gang = hideout->gang;
     struct io_stream *stream = hideout->calling;
     hideout->calling = NULL;
-    if (gang->token[0] == '\0' || !sim_chance(gang->villains.world, AGAIN_PER_10000))
+    if (!may_try_again(gang) || !sim_chance(gang->villains.world, AGAIN_PER_10000))
         mint(gang);
     villain_claim(&gang->villains, stream, gang->token, &gang->keys);
 }

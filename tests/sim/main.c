@@ -15,7 +15,8 @@
 static const struct scenario *const scenarios[] = {
     &scenario_echo,      &scenario_tunnel, &scenario_bulk,      &scenario_hostile,
     &scenario_reconnect, &scenario_storm,  &scenario_supersede, &scenario_stall,
-    &scenario_send,      &scenario_vpn,    &scenario_renewal,   &scenario_revocation};
+    &scenario_send,      &scenario_vpn,    &scenario_renewal,   &scenario_revocation,
+    &scenario_world};
 
 enum {
     SCENARIO_COUNT = sizeof scenarios / sizeof scenarios[0],

@@ -135,6 +135,7 @@ void party_kill(struct party *party, enum sim_kill how)
 {
     if (party->now == NULL)
         return;
+    party->killed++;
     sim_process_kill(party->now->process, how);
     end(party, HURRIED);
 }

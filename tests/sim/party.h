@@ -27,7 +27,7 @@ struct party {
     void *arg;
     struct life *now; /* NULL while it does not run */
     struct list lives;
-    uint64_t stop_within_s;
+    unsigned killed; /* times */
     struct sim_event again;
 };
 

@@ -34,5 +34,6 @@ extern const struct scenario scenario_renewal;
 extern const struct scenario scenario_revocation;
 extern const struct scenario scenario_send;
 extern const struct scenario scenario_vpn;
+extern const struct scenario scenario_world;
 
 #endif

@@ -250,7 +250,7 @@ static void build(struct echo *echo, struct sim_world *world)
 static void go_rough(struct echo *echo)
 {
     struct chaos_target server = {.a = echo->server};
-    chaos_weather(&echo->chaos);
+    chaos_weather(&echo->chaos, false);
     chaos_cuts(&echo->chaos, &server, 8 * SECOND_US);
     chaos_forgets(&echo->chaos, &server, 20 * SECOND_US);
     chaos_stalls(&echo->chaos, &server, 30 * SECOND_US);

@@ -7,6 +7,7 @@
  * twice CLOCK_MAX_S, a master that is away for AWAY_MAX_S and the waits between attempts leave time
  * to spare before it ends.
  */
+#include "tests/sim/clocks.h"
 #include "tests/sim/scenario.h"
 #include "tests/sim/town.h"
 
@@ -43,7 +44,7 @@ static const enum who orders[ORDERS][3] = {{MASTER, SERVER, HOME}, {MASTER, HOME
 struct renewal {
     struct town town;
     struct chancery chancery;
-    double off_s[3]; /* how far the clocks of master, server and the first home are off */
+    struct clocks clocks; /* of master, server and the first home */
 };
 
 static void call(struct renewal *renewal)
@@ -70,18 +71,6 @@ static void call_for_long(struct renewal *renewal)
     }
 }
 
-static struct sim_host *host_of(struct renewal *renewal, enum who who)
-{
-    switch (who) {
-    case MASTER:
-        return renewal->chancery.host;
-    case SERVER:
-        return renewal->town.server_host;
-    default:
-        return renewal->town.households[0].publisher.home;
-    }
-}
-
 static struct party *party_of(struct renewal *renewal, enum who who)
 {
     switch (who) {
@@ -92,15 +81,6 @@ static struct party *party_of(struct renewal *renewal, enum who who)
     default:
         return &renewal->town.households[0].publisher.party;
     }
-}
-
-static void set_a_clock(struct renewal *renewal)
-{
-    struct sim_world *world = renewal->town.world;
-    enum who who = (enum who)sim_random_below(world, 3);
-    double off_s = (double)sim_random_below(world, 2 * CLOCK_MAX_S + 1) - CLOCK_MAX_S;
-    sim_host_jump_wall(host_of(renewal, who), off_s - renewal->off_s[who]);
-    renewal->off_s[who] = off_s;
 }
 
 static enum sim_kill some_kill(struct sim_world *world)
@@ -140,7 +120,7 @@ static void run_quietly(struct renewal *renewal)
         if (s % LONG_S == 0)
             call_for_long(renewal);
         if (sim_chance(world, 30))
-            set_a_clock(renewal);
+            clocks_set_one(&renewal->clocks);
         if (sim_chance(world, 40) && party_is_up(&renewal->chancery.master))
             lose_master(renewal);
         if (sim_chance(world, 5000))
@@ -189,15 +169,11 @@ static void restart_all(struct renewal *renewal, size_t order)
     town_run_seconds(town, DOWN_MAX_S);
 }
 
-static bool all_are_served(struct town *town)
+static bool all_are_served(const struct town *town)
 {
-    struct server *server = party_role(&town->server);
-    double since_s;
-    struct adit_ip from;
-    bool all = server != NULL;
+    bool all = true;
     for (size_t i = 0; i < town->household_count; i++)
-        all = all && outlet_is_connected(&town->households[i].publisher) &&
-              server_serves(server, town->households[i].name, &since_s, &from);
+        all = all && town_is_published(town, i);
     return all;
 }
 
@@ -236,6 +212,10 @@ static void run(struct sim_world *world)
     struct renewal renewal = {0};
     town_build_chartered(&renewal.town, world, TOWN_HOUSEHOLDS_MAX, TOWN_DEVICES_MAX,
                          &renewal.chancery, VALID_S);
+    clocks_init(&renewal.clocks, world, CLOCK_MAX_S);
+    clocks_add(&renewal.clocks, renewal.chancery.host);
+    clocks_add(&renewal.clocks, renewal.town.server_host);
+    clocks_add(&renewal.clocks, renewal.town.households[0].publisher.home);
     town_run_seconds(&renewal.town, START_S);
     town_calm(&renewal.town, CALM_MS);
     set_weather(world);

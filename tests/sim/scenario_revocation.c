@@ -7,6 +7,7 @@
  * - who is let in again comes back, but not with a token from before;
  * - the other hosts lose nothing, unless the server itself was killed.
  */
+#include "tests/sim/clocks.h"
 #include "tests/sim/scenario.h"
 #include "tests/sim/town.h"
 
@@ -45,20 +46,12 @@ struct revocation {
     struct outlet thief;   /* has a token from before */
     bool out;              /* the first household is revoked */
     uint64_t out_since_us; /* or since master and server are up, where that is later */
-    double off_s[3];
+    struct clocks clocks;
 };
 
 static const char *victim_of(const struct revocation *revocation)
 {
     return revocation->town.households[0].name;
-}
-
-static bool serves(const struct town *town, size_t which)
-{
-    struct server *server = party_role(&town->server);
-    double since_s;
-    struct adit_ip from;
-    return server != NULL && server_serves(server, town->households[which].name, &since_s, &from);
 }
 
 /* After every event. */
@@ -72,7 +65,7 @@ static void check(void *arg)
     if (!party_is_up(&revocation->chancery.master) || !party_is_up(&revocation->town.server))
         revocation->out_since_us = sim_now_us(world);
     else if (sim_now_us(world) > revocation->out_since_us + WITHIN_S * TOWN_SECOND_US &&
-             serves(&revocation->town, 0))
+             town_serves(&revocation->town, 0))
         sim_fail(world, "%s is still served after %d s", victim_of(revocation), WITHIN_S);
 }
 
@@ -86,17 +79,6 @@ static void call(struct revocation *revocation, size_t which)
 static enum sim_kill some_kill(struct sim_world *world)
 {
     return sim_chance(world, 5000) ? SIM_KILL_POWER : SIM_KILL_PROCESS;
-}
-
-static void set_a_clock(struct revocation *revocation)
-{
-    struct sim_world *world = revocation->town.world;
-    struct sim_host *const hosts[] = {revocation->chancery.host, revocation->town.server_host,
-                                      revocation->town.households[0].publisher.home};
-    size_t which = sim_random_below(world, 3);
-    double off_s = (double)sim_random_below(world, 2 * CLOCK_MAX_S + 1) - CLOCK_MAX_S;
-    sim_host_jump_wall(hosts[which], off_s - revocation->off_s[which]);
-    revocation->off_s[which] = off_s;
 }
 
 /* Seconds in which others are called; by chance somebody is killed for a while. */
@@ -121,7 +103,7 @@ static void run_loaded(struct revocation *revocation, uint64_t seconds, bool kil
             sim_tally(world, TALLY_HOME_KILLED);
         }
         if (sim_chance(world, 30))
-            set_a_clock(revocation);
+            clocks_set_one(&revocation->clocks);
         town_run_seconds(town, 1);
     }
 }
@@ -169,32 +151,26 @@ static void revoke_unheard(struct revocation *revocation, bool removed)
     party_kill(&revocation->chancery.master, some_kill(world));
     /* What was asked before is answered, or not any more. */
     town_run_seconds(town, 1);
-    served = serves(town, 0);
+    served = town_serves(town, 0);
     revoke(revocation, removed);
     sim_tally(world, TALLY_MASTER_AWAY);
     for (uint64_t s = 0; s < away_s && sim_failure(world) == NULL; s++) {
         town_run_seconds(town, 1);
-        if (served && !serves(town, 0))
+        if (served && !town_serves(town, 0))
             sim_fail(world, "%s lost its tunnel while the master is away", victim_of(revocation));
     }
     party_start(&revocation->chancery.master);
-}
-
-static bool is_back(const struct revocation *revocation)
-{
-    const struct town *town = &revocation->town;
-    return serves(town, 0) && outlet_is_connected(&town->households[0].publisher);
 }
 
 static void must_come_back(struct revocation *revocation)
 {
     struct town *town = &revocation->town;
     int s = 0;
-    while (s < BACK_S && !is_back(revocation) && sim_failure(town->world) == NULL) {
+    while (s < BACK_S && !town_is_published(town, 0) && sim_failure(town->world) == NULL) {
         town_run_seconds(town, 1);
         s++;
     }
-    if (!is_back(revocation))
+    if (!town_is_published(town, 0))
         sim_fail(town->world, "%s is not back after %d s", victim_of(revocation), s);
     sim_trace(town->world, "back", (uint64_t)s, 0, 0);
 }
@@ -221,7 +197,7 @@ static void settle(struct revocation *revocation)
         bool up = party_is_up(&revocation->chancery.master) && party_is_up(&town->server) &&
                   party_is_up(&town->households[0].publisher.party);
         town_run_seconds(town, 1);
-        if (up && is_back(revocation))
+        if (up && town_is_published(town, 0))
             return;
     }
     must_come_back(revocation);
@@ -267,6 +243,10 @@ static void run(struct sim_world *world)
                          VALID_S);
     outlet_init(&revocation.thief, world, "203.0.113.99", TOWN_SERVER_NAME, town->server_at.port,
                 &town->households[0].endpoint_at);
+    clocks_init(&revocation.clocks, world, CLOCK_MAX_S);
+    clocks_add(&revocation.clocks, revocation.chancery.host);
+    clocks_add(&revocation.clocks, town->server_host);
+    clocks_add(&revocation.clocks, town->households[0].publisher.home);
     sim_set_check(world, check, &revocation);
     town_run_seconds(town, START_S);
     for (int i = 0; i < ROUNDS && sim_failure(world) == NULL; i++)

@@ -9,8 +9,6 @@
 #include "tests/sim/courier.h"
 #include "tests/sim/scenario.h"
 
-#include <inttypes.h>
-
 enum {
     SECOND_US = 1000 * 1000,
     STEP_US = 100 * 1000,
@@ -23,6 +21,7 @@ enum {
     CALM_WAIT_S = 100, /* … which these outlast */
     END_S = 200,
     DISK_FULL = 100,
+    LARGE_MAX = 1500 * 1000,
 };
 
 struct mishaps {
@@ -58,27 +57,6 @@ static void strike(void *arg)
     }
 }
 
-static bool try_is_over(const struct courier *courier)
-{
-    return courier->done || !party_is_up(&courier->sender) ||
-           sim_host_process(courier->sender_host) == NULL;
-}
-
-/* What was acknowledged is whole, also after the power has failed. */
-static void check_promise(struct courier *courier)
-{
-    const struct send_progress *progress = &courier->progress;
-    uint64_t accounted = progress->bytes + progress->resumed + progress->skipped;
-    if (accounted != courier->bytes)
-        sim_fail(courier->world, "%" PRIu64 " bytes are accounted for, there are %" PRIu64,
-                 accounted, courier->bytes);
-    party_restart(&courier->receiver, SIM_KILL_POWER, 1);
-    size_t there = courier_check_names(courier);
-    if (there != courier->file_count)
-        sim_fail(courier->world, "%zu of %zu files are left of what was acknowledged", there,
-                 courier->file_count);
-}
-
 static void let_pass(struct courier *courier, uint64_t seconds, bool (*until)(struct courier *))
 {
     uint64_t end_us = sim_now_us(courier->world) + seconds * SECOND_US;
@@ -92,7 +70,7 @@ static void let_pass(struct courier *courier, uint64_t seconds, bool (*until)(st
 
 static bool over(struct courier *courier)
 {
-    return try_is_over(courier);
+    return courier_try_is_over(courier);
 }
 
 static bool sender_gone(struct courier *courier)
@@ -111,7 +89,7 @@ static bool run_try(struct courier *courier, struct mishaps *mishaps)
     sim_event_cancel(&mishaps->kill);
     bool all_kept = courier->done && courier->all_kept;
     if (all_kept)
-        check_promise(courier);
+        courier_check_promise(courier);
     if (sim_host_process(courier->sender_host) == NULL)
         party_kill(&courier->sender, SIM_KILL_PROCESS);
     courier_stop_sender(courier);
@@ -190,7 +168,7 @@ static void run(struct sim_world *world)
     struct burglar burglar;
     struct courier courier;
     struct mishaps mishaps = {.courier = &courier};
-    courier_build(&courier, world);
+    courier_build(&courier, world, LARGE_MAX);
     sim_event_init(&mishaps.kill, world, strike, &mishaps);
     party_start(&courier.receiver);
     burglar_start(&burglar, world, "10.0.0.66", &courier.listen, courier.pair.public_key);

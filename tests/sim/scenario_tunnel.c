@@ -152,7 +152,7 @@ static void go_rough(struct town *town)
     struct chaos *chaos = &town->chaos;
     struct chaos_target server = {
         .a = town->server_host, .party = &town->server, .least = SERVER_FILES, .most = AWAY_MAX_S};
-    chaos_weather(chaos);
+    chaos_weather(chaos, false);
     chaos_cuts(chaos, &server, 15 * TOWN_SECOND_US);
     chaos_stalls(chaos, &server, 60 * TOWN_SECOND_US);
     chaos_holes(chaos, &server, 120 * TOWN_SECOND_US);

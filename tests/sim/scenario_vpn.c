@@ -24,7 +24,7 @@ static void go_rough(struct overlay *overlay, struct chaos *chaos)
 {
     struct chaos_target any = {0};
     struct chaos_target end = {.a = overlay->ends[0].host};
-    chaos_weather(chaos);
+    chaos_weather(chaos, false);
     chaos_cuts(chaos, &any, 15 * SECOND_US);
     chaos_forgets(chaos, &any, 30 * SECOND_US);
     chaos_stalls(chaos, &end, 30 * SECOND_US);

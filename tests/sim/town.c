@@ -151,6 +151,21 @@ void town_check_calm(const struct town *town)
     }
 }
 
+bool town_serves(const struct town *town, size_t household)
+{
+    struct server *server = party_role(&town->server);
+    double since_s;
+    struct adit_ip from;
+    return server != NULL &&
+           server_serves(server, town->households[household].name, &since_s, &from);
+}
+
+bool town_is_published(const struct town *town, size_t household)
+{
+    return town_serves(town, household) &&
+           outlet_is_connected(&town->households[household].publisher);
+}
+
 /* ---- What must hold after every event ---- */
 
 void town_check(void *arg)
@@ -178,7 +193,7 @@ static void start_devices(struct town *town)
 static void lay_out(struct town *town, struct sim_world *world, size_t households_max,
                     size_t devices_max)
 {
-    static const char *const addresses[] = {"192.0.2.1"};
+    static const char *const addresses[] = {TOWN_SERVER_ADDRESS};
     *town = (struct town){.world = world, .give_up_ms = GIVE_UP_MS, .first_calm = UINT64_MAX};
     town->workers = (unsigned)sim_random_between(world, 1, TOWN_WORKERS_MAX);
     town->household_count = sim_random_between(world, 1, households_max);
@@ -187,7 +202,7 @@ static void lay_out(struct town *town, struct sim_world *world, size_t household
     chaos_init(&town->chaos, world);
     household_name_service(&town->unknown, "host-x.example.com");
     town->unknown.unknown = true;
-    (void)addr_parse("192.0.2.1:443", &town->server_at);
+    (void)addr_parse(TOWN_SERVER_ADDRESS ":443", &town->server_at);
     town->server_host = sim_host_new(world, "server", addresses[0]);
     sim_name_set(world, server_name, addresses, 1);
     make_key(town);

@@ -17,7 +17,8 @@ enum {
     TOWN_SECOND_US = 1000 * 1000,
 };
 
-#define TOWN_SERVER_NAME "tunnel.example.net"
+#define TOWN_SERVER_NAME    "tunnel.example.net"
+#define TOWN_SERVER_ADDRESS "192.0.2.1"
 
 struct town {
     struct sim_world *world;
@@ -64,6 +65,10 @@ bool town_is_quiet(const struct town *town);
 /* From now on transfers must come through, however long they take; and whether they have. */
 void town_calm(struct town *town, uint64_t give_up_ms);
 void town_check_calm(const struct town *town);
+
+/* The server has a peer for a household's name; and that household's publisher thinks so, too. */
+bool town_serves(const struct town *town, size_t household);
+bool town_is_published(const struct town *town, size_t household);
 
 /* The server's machine is gone, without a word; another one takes its name at the next address. */
 void town_move_server(struct town *town);

@@ -360,11 +360,12 @@ static void tick(void *arg)
         io_timer_set_in(&villain->timer, THROWN_OUT_MS);
         return;
     }
-    if (villain->doomed) {
+    if (villain->doomed && !villain->villains->unsettled) {
         sim_fail(villain->world, "a villain that did what cannot be forgiven is still there");
         return;
     }
-    if (villain->state != RUNNING || (villain->deeds_left == 0 && villain->endless == 0)) {
+    if (villain->doomed || villain->state != RUNNING ||
+        (villain->deeds_left == 0 && villain->endless == 0)) {
         finish(villain, below(villain, 2) > 0);
         return;
     }

@@ -32,6 +32,7 @@ struct villains {
     struct nonces nonces; /* of the honest ends that they spoke with */
     struct list open;
     bool impostors;       /* never know the answer to a challenge */
+    bool unsettled;       /* the other side is cut off or starts again at times */
     uint64_t thrown_out;  /* connections that had to be closed by the other side, and were */
     uint64_t established; /* connections that were opened properly */
 };
