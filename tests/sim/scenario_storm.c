@@ -15,6 +15,8 @@ enum {
     MANY_PER_10000 = 50,
     CONNECT_S = 30,
     DOWN_MAX_S = 40,
+    DOWN_LONG_S = 400, /* after which each waits as long as it ever does */
+    LONG_PER_10000 = 1000,
     FIRST_WAIT_MS = 3000,
     BACK_S = 20 + 60, /* noticed, and the longest wait */
     DEVIATIONS = 5,   /* from an even spread over FIRST_WAIT_MS */
@@ -178,7 +180,8 @@ static void check_attempts(const struct storm *storm)
 static void lose_server(struct storm *storm)
 {
     struct town *town = &storm->town;
-    uint64_t down_s = 1 + sim_random_below(town->world, DOWN_MAX_S);
+    bool is_long = sim_chance(town->world, LONG_PER_10000);
+    uint64_t down_s = 1 + sim_random_below(town->world, is_long ? DOWN_LONG_S : DOWN_MAX_S);
     storm->attempts_before = sim_totals(town->world).connections;
     party_kill(&town->server, SIM_KILL_PROCESS);
     for (uint64_t s = 0; s < down_s && sim_failure(town->world) == NULL; s++)

@@ -13,6 +13,8 @@ enum {
     PAUSE_MAX_US = 100 * 1000,
     TURN_US = 2000,
     SETTLE_S = 1100, /* longer than any TCP tries */
+    LONG_AWAY_MAX_S = 300,
+    LONG_PER_10000 = 3000,
 };
 
 static void check(void *arg)
@@ -45,6 +47,19 @@ static void must_go_round(struct overlay *overlay)
     must_come_back(overlay);
     if (overlay->ends[2].forwarded == forwarded)
         sim_fail(overlay->world, "nothing went by the third end");
+}
+
+/* The only way between the two is gone, for so long that each waits as long as it ever does. */
+static void must_come_back_late(struct overlay *overlay)
+{
+    struct sim_world *world = overlay->world;
+    party_kill(&overlay->path.party, SIM_KILL_PROCESS);
+    (void)sim_run(world,
+                  sim_now_us(world) +
+                      sim_random_between(world, 1, LONG_AWAY_MAX_S) * (uint64_t)SECOND_US,
+                  NULL, NULL);
+    party_start(&overlay->path.party);
+    must_come_back(overlay);
 }
 
 static bool is_over(void *arg)
@@ -82,6 +97,8 @@ static void run(struct sim_world *world)
     must_come_back(&overlay);
     if (overlay.routed)
         must_go_round(&overlay);
+    else if (sim_chance(world, LONG_PER_10000))
+        must_come_back_late(&overlay);
     stop(&overlay);
 }
 
