@@ -6,7 +6,7 @@ import subprocess
 
 import pytest
 from harness import HANG_S, until, write_secret
-from sodium import PART, Site, digest, random_file, tree
+from sodium import Site, digest, random_file, tree
 
 
 @pytest.fixture
@@ -256,6 +256,7 @@ def test_a_quota_holds_for_all_connections_together(site):
     receiver.signal(signal.SIGHUP)
     receiver.wait_for("reloaded")
     site.send(site.home / "large")
+    until(lambda: not site.parts(), "what is left of the refused one is gone")
     assert sorted(p.name for p in site.into.iterdir()) == ["f0", "f1", "large", "last"]
 
 
@@ -269,8 +270,8 @@ def test_users_have_directories_and_limits(site):
     assert (site.into / "hers" / "small").exists()
     said = site.send(random_file(site.home / "large", 1001), code=1)
     assert "more than the 1000 bytes that are allowed" in said.text("err")
-    assert PART not in str(list(site.into.iterdir()))
     assert not (site.into / "hers" / "large").exists()
+    until(lambda: not site.parts(), "its part is gone")
 
 
 def test_users_are_read_again_at_sighup(site):
