@@ -29,6 +29,7 @@ enum {
 
 static const char own_name[] = "host-a.example.com";
 static const char key_path[] = "/etc/adit/api.key";
+static const char pem_path[] = "/etc/adit/tls.pem";
 static const char master_url[] = "https://" STAGE_STRANGER_ADDRESS ":8444";
 
 static struct stage stage;
@@ -332,6 +333,10 @@ static void configure(uint8_t options)
                                      .to_port = ENDPOINT_PORT,
                                      .proxy_protocol = options >> 6 & 1,
                                      .channels_max = 4};
+    if (options & 128) { /* TLS is an identity filter here */
+        sim_disk_put(stage.hosts[STAGE_ROLE], pem_path, "pem", 3, 0600);
+        config.tls_cert_file = config.tls_key_file = pem_path;
+    }
     strcpy(config.hostname, own_name);
     if (options & 2) {
         config.master_url = master_url;

@@ -23,6 +23,8 @@ struct talker {
     struct quicktun_session *session;
     struct quicktun_wire wire;
     bool broken; /* its engine has ended */
+    bool waits;  /* the role dials it */
+    unsigned calls;
 };
 
 static struct stage stage;
@@ -81,15 +83,6 @@ static void speak(struct talker *talker)
     talker->wire.len = 0;
 }
 
-static void go_on(struct talker *talker)
-{
-    if (talker->session == NULL)
-        return;
-    hear(talker);
-    talker->broken = talker->broken || quicktun_tick(talker->session, now_ms(), &talker->wire) != 0;
-    speak(talker);
-}
-
 static void begin_session(struct talker *talker)
 {
     quicktun_session_free(talker->session);
@@ -98,12 +91,28 @@ static void begin_session(struct talker *talker)
     FUZZ_CHECK(!talker->broken);
 }
 
+static void go_on(struct talker *talker)
+{
+    if (talker->calls != talker->voice.calls)
+        begin_session(talker);
+    talker->calls = talker->voice.calls;
+    if (talker->session == NULL)
+        return;
+    hear(talker);
+    talker->broken = talker->broken || quicktun_tick(talker->session, now_ms(), &talker->wire) != 0;
+    speak(talker);
+}
+
 static void call(struct talker *talker)
 {
     const struct addr to = {.ip = {.family = 4, .bytes = {192, 0, 2, 1}}, .port = PORT};
     voice_close(&talker->voice);
-    begin_session(talker);
-    voice_call(&talker->voice, &stage, STAGE_STRANGER, &to);
+    if (talker->waits) {
+        stage_run_ms(&stage, 4000);
+    } else {
+        begin_session(talker);
+        voice_call(&talker->voice, &stage, STAGE_STRANGER, &to);
+    }
     for (int i = 0; i < 4; i++)
         go_on(talker);
 }
@@ -350,6 +359,10 @@ static void configure_peer(size_t i, uint8_t options, uint8_t more)
                                         .announce = true,
                                         .accept_network = more & 1,
                                         .options = {.segmented = more & 2}};
+    talkers[i].waits = i == 0 && options & 8;
+    if (talkers[i].waits)
+        strcpy(peers[i].host, STAGE_STRANGER_ADDRESS);
+    peers[i].port = PORT;
     peers[i].options.weak_long_term_keys = more & 4;
     peers[i].options.pad_to = more & 8 ? 64 : 0;
     peers[i].options.weak_ethernet_forging = true;
@@ -452,6 +465,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     uint8_t options = cursor_u8(&input);
     configure(options, cursor_u8(&input));
     piece = 1 + (size_t)cursor_u8(&input) * 16;
+    if (talkers[0].waits)
+        voice_wait(&talkers[0].voice, &stage, STAGE_STRANGER, PORT);
     stage_on(&stage, STAGE_ROLE, start, NULL);
     for (int i = 0; i < STEPS_MAX && cursor_left(&input) > 0; i++)
         take_step();

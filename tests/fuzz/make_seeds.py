@@ -322,8 +322,8 @@ def publish(_vectors):
         for version in range(3):
             for step in (255, 4):
                 new = new2 if version == 2 else frame(0)
-                yield (bytes([cipher << 2 | version << 4 | 64, step]) + challenge + new
-                       + frame(2, b"hello") + wait + endpoint + frame(4) + frame(5) + endpoint
+                yield (bytes([cipher << 2 | version << 4 | (64 if cipher else 128), step])
+                       + challenge + new + frame(2, b"hello") + wait + endpoint + frame(4) + frame(5) + endpoint
                        + frame(7, b"", b"ping" + bytes(7)) + frame(3) + b"\x0a" + wait + b"\x1b")
     asks = bytes([2 | 8, 255])
     yield asks + b"\0\0" + wait + challenge + frame(0) + wait + b"\x0d" * 50 + b"\0\0" + wait
@@ -454,7 +454,8 @@ def vpn(_vectors):
     large = lambda who, how, kind=0: packet(who, how, kind | 64) + b"\0\x0b\xb8"
     route = lambda who, what, network, bits, ids: bytes([16 * who + 4, what, bits, ids]) + network
     device = lambda what, kind: bytes([0x0b, what, kind, 0]) + b"\x0b\xb8" * (kind >> 6)
-    for options, more, step in ((0, 3, 255), (4, 3, 255), (4, 11, 9), (1, 2, 255), (5, 6, 40)):
+    for options, more, step in ((0, 3, 255), (4, 3, 255), (4, 11, 9), (1, 2, 255), (5, 6, 40),
+                                (12, 3, 255)):
         up = bytes([options, more, step]) + calls + wait
         packets = b"".join(packet(who, how, kind) + b"\0" for who in (0, 1)
                            for how in (200, 100) for kind in (0, 2, 4, 6))
