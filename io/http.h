@@ -11,7 +11,7 @@
 enum {
     IO_HTTP_HEADERS_MAX = 16 * 1024,  /* bytes of a request's line and headers */
     IO_HTTP_CONNECTIONS_MAX = 1024,   /* at a time; further ones wait to be accepted */
-    IO_HTTP_CONNECTIONS_OF_ONE = 128, /* of one address, where no front stands before it */
+    IO_HTTP_CONNECTIONS_OF_ONE = 128, /* of one address or /64, where no front stands before it */
 };
 
 /* Strings are NUL terminated, as they came; NULL where a header was not there. */

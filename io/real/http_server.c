@@ -2,6 +2,7 @@
 
 #include "base/encode.h"
 #include "base/map.h"
+#include "base/network.h"
 #include "io/real/listener.h"
 #include "io/real/loop.h"
 #include "io/real/socket.h"
@@ -36,8 +37,8 @@ struct connection {
     struct bufferevent *bufferevent;
     SSL *ssl; /* the bufferevent's, or NULL */
     struct io_timer deadline;
-    struct adit_ip from; /* family 0 until it was looked at */
-    bool closed;         /* evhttp has let go of it */
+    struct adit_ip network; /* whence it comes; family 0 until that was looked at */
+    bool closed;            /* evhttp has let go of it */
 };
 
 struct io_http_server {
@@ -102,14 +103,14 @@ static struct adit_ip address_of(const struct connection *connection)
     return addr.ip;
 }
 
-/* One address must not have all the places. A front has them for everybody. */
+/* One household must not have all the places. A front has them for everybody. */
 static bool is_one_too_many(const struct connection *connection)
 {
     struct io_http_server *server = connection->server;
     size_t count = 0;
 
     for (struct list *p = server->connections.next; p != &server->connections; p = p->next)
-        count += ip_equal(&container_of(p, struct connection, link)->from, &connection->from);
+        count += ip_equal(&container_of(p, struct connection, link)->network, &connection->network);
     return !server->behind_proxy && count > IO_HTTP_CONNECTIONS_OF_ONE;
 }
 
@@ -134,8 +135,10 @@ static void look(void *arg)
         next = p->next;
         if (is_over(connection)) {
             forget(connection);
-        } else if (connection->from.family == 0) {
-            connection->from = address_of(connection);
+        } else if (connection->network.family == 0) {
+            struct adit_ip from = address_of(connection);
+
+            connection->network = network_of(&from);
             if (is_one_too_many(connection))
                 cut(connection);
         }

@@ -2,14 +2,12 @@
 
 #include "base/list.h"
 #include "base/map.h"
+#include "base/network.h"
 
 #include <stdlib.h>
 #include <string.h>
 
-enum {
-    IPV6_NETWORK_LEN = 8,
-    MINUTE_MS = 60000,
-};
+enum { MINUTE_MS = 60000 };
 
 struct bucket {
     struct map_node node;
@@ -25,15 +23,6 @@ struct limiter {
     uint64_t cost_ms; /* of a request */
     uint8_t seed[16];
 };
-
-static struct adit_ip network_of(const struct adit_ip *ip)
-{
-    struct adit_ip network = *ip;
-
-    if (ip->family == 6)
-        memset(network.bytes + IPV6_NETWORK_LEN, 0, sizeof(network.bytes) - IPV6_NETWORK_LEN);
-    return network;
-}
 
 static bool match(const struct map_node *node, const void *network)
 {

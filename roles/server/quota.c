@@ -1,12 +1,11 @@
 #include "roles/server/quota.h"
 
 #include "base/map.h"
+#include "base/network.h"
 
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
-
-enum { IPV6_NETWORK_LEN = 8 };
 
 struct holder {
     struct map_node node;
@@ -19,16 +18,6 @@ struct quota {
     struct map by_network;
     uint8_t seed[16];
 };
-
-/* An IPv6 household has a whole /64. */
-static struct adit_ip network_of(const struct adit_ip *ip)
-{
-    struct adit_ip network = *ip;
-
-    if (ip->family == 6)
-        memset(network.bytes + IPV6_NETWORK_LEN, 0, sizeof(network.bytes) - IPV6_NETWORK_LEN);
-    return network;
-}
 
 static bool match(const struct map_node *node, const void *network)
 {
