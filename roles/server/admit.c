@@ -32,22 +32,53 @@ struct transfer {
     struct ticket ticket;
 };
 
+static bool name_is_revoked(struct revoked *revoked, const char *name, double valid_s)
+{
+    char normal[HOSTNAME_MAX + 1];
+
+    return hostname_normalise(name, strlen(name), normal) && revoked_has(revoked, normal, valid_s);
+}
+
+static bool refuse_revoked(struct server_worker *worker, const struct addr *source,
+                           const struct snitun_token *token)
+{
+    struct revoked *revoked = worker->server->revoked;
+    bool found = name_is_revoked(revoked, token->hostname, token->valid);
+
+    for (size_t i = 0; i < token->alias_count && !found; i++)
+        found = name_is_revoked(revoked, token->aliases[i], token->valid);
+    if (found)
+        server_refused(worker, REFUSED_REVOKED, &source->ip, "the token of %s was revoked",
+                       token->hostname);
+    return found;
+}
+
+/* peer_end_revoked() may have passed while it was on its way: so it is asked again. */
+static struct io_stream *arrive(struct io_loop *loop, struct transfer *transfer)
+{
+    struct server_worker *worker = transfer->to;
+    struct io_stream *stream;
+
+    if (worker->stopping || refuse_revoked(worker, &transfer->source, &transfer->token)) {
+        io_parcel_discard(transfer->parcel);
+        return NULL;
+    }
+    stream = io_attach(loop, transfer->parcel, NULL, NULL);
+    if (stream == NULL)
+        server_refused(worker, REFUSED_RESOURCES, &transfer->source.ip, "out of memory");
+    return stream;
+}
+
 static void take(struct io_loop *loop, void *arg)
 {
     struct transfer *transfer = arg;
     struct server_worker *worker = transfer->to;
-    struct io_stream *stream = NULL;
+    struct io_stream *stream;
 
     atomic_fetch_sub(&worker->handovers, 1);
     atomic_fetch_sub(&worker->peer_count, 1);
     worker_count_early(worker, 1);
-    if (worker->stopping) {
-        io_parcel_discard(transfer->parcel);
-    } else {
-        stream = io_attach(loop, transfer->parcel, NULL, NULL);
-        if (stream == NULL)
-            server_refused(worker, REFUSED_RESOURCES, &transfer->source.ip, "out of memory");
-    }
+    stream = arrive(loop, transfer);
     if (stream != NULL)
         peer_begin(worker, stream, &transfer->source, &transfer->token, &transfer->ticket);
     else
@@ -87,30 +118,12 @@ err_count:
     return false;
 }
 
-static bool name_is_revoked(struct revoked *revoked, const char *name, double valid_s)
-{
-    char normal[HOSTNAME_MAX + 1];
-
-    return hostname_normalise(name, strlen(name), normal) && revoked_has(revoked, normal, valid_s);
-}
-
-static bool is_revoked(const struct server *server, const struct snitun_token *token)
-{
-    bool found = name_is_revoked(server->revoked, token->hostname, token->valid);
-
-    for (size_t i = 0; i < token->alias_count && !found; i++)
-        found = name_is_revoked(server->revoked, token->aliases[i], token->valid);
-    return found;
-}
-
 void admit_client(struct server_worker *worker, struct io_stream *stream, const struct addr *source,
                   struct snitun_token *token, struct ticket *ticket)
 {
     struct server_worker *best = emptiest(worker);
 
-    if (is_revoked(worker->server, token)) {
-        server_refused(worker, REFUSED_REVOKED, &source->ip, "the token of %s was revoked",
-                       token->hostname);
+    if (refuse_revoked(worker, source, token)) {
         io_close(stream);
         ticket_give_back(worker, ticket);
         snitun_token_clear(token);
