@@ -7,6 +7,7 @@
 
 struct linger_state {
     struct list node;
+    struct list in_flushed;
     struct io_timer limit;
     struct io_stream *stream;
     size_t drained;    /* bytes read and dropped */
@@ -20,6 +21,7 @@ void linger_end(struct io_stream *stream)
     struct io_loop *loop = stream->source.loop;
     io_timer_stop(&state->limit);
     list_remove(&state->node);
+    list_remove(&state->in_flushed);
     loop->lingering_count--;
     free(state);
     /* A plain end would make what is missing look whole. */
@@ -58,6 +60,7 @@ void linger_dispatch(struct io_stream *stream)
     int error = stream_flush(stream);
     if (error == 0 && stream->queue.len == 0 && !state->flushed) {
         state->flushed = true;
+        list_append(&stream->source.loop->flushed, &state->in_flushed);
         io_timer_set_in(&state->limit, IO_LINGER_MS);
     } else if (stream->queue.len < queued) {
         io_timer_set_in(&state->limit, IO_FLUSH_MS);
@@ -108,6 +111,15 @@ bool io_drop_closed(struct io_loop *loop, size_t longer_than)
     return longest != NULL;
 }
 
+/* Who only waits for the other side's end loses nothing, and anybody can make many of those. */
+static void end_one(struct io_loop *loop)
+{
+    if (list_empty(&loop->flushed))
+        linger_end(container_of(loop->lingering.next, struct linger_state, node)->stream);
+    else
+        linger_end(container_of(loop->flushed.next, struct linger_state, in_flushed)->stream);
+}
+
 /* False without memory. */
 static bool start(struct io_stream *stream)
 {
@@ -117,13 +129,14 @@ static bool start(struct io_stream *stream)
     struct io_loop *loop = stream->source.loop;
     state->stream = stream;
     state->moved_ms = io_now_ms(loop);
+    list_init(&state->in_flushed);
     io_timer_init(&state->limit, loop, expired, stream);
     io_timer_set_in(&state->limit, IO_FLUSH_MS);
     list_append(&loop->lingering, &state->node);
     loop->lingering_count++;
     stream->linger = state;
     if (loop->lingering_count > LINGER_COUNT_MAX)
-        linger_end(container_of(loop->lingering.next, struct linger_state, node)->stream);
+        end_one(loop);
     return true;
 }
 

@@ -7,7 +7,10 @@
 
 #include "io/real/stream.h"
 
-enum { LINGER_COUNT_MAX = 4096 }; /* of a loop; the oldest goes when there are more */
+/*
+ * Of a loop. When there are more, the oldest goes: of those that have sent everything, else of all.
+ */
+enum { LINGER_COUNT_MAX = 4096 };
 
 /* The stream's descriptor may have become ready. */
 void linger_dispatch(struct io_stream *stream);

@@ -335,6 +335,7 @@ struct io_loop *loop_new(log_sink_fn *sink, void *sink_arg, enum log_level max_l
     pthread_mutex_init(&loop->lock, NULL);
     list_init(&loop->ready);
     list_init(&loop->lingering);
+    list_init(&loop->flushed);
     loop->posts_end = &loop->posts;
     loop->timer_at_ms = UINT64_MAX;
     loop->helpers = helpers;

@@ -61,6 +61,7 @@ struct io_loop {
     size_t jobs;                 /* of io_submit(), not answered */
 
     struct list lingering; /* streams after io_close() */
+    struct list flushed;   /* of them those that have sent everything */
     size_t lingering_count;
 
     bool stopping;

@@ -1,12 +1,13 @@
 #include "io_world.h"
 
-#include "io/real/stream.h"
+#include "io/real/linger.h"
 
 #include <fcntl.h>
 #include <linux/sockios.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <sys/ioctl.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 
 enum { MEGABYTE = 1024 * 1024 };
@@ -320,6 +321,46 @@ static void a_closed_stream_can_be_dropped_for_its_memory(void **state)
     world_run(world, has_failed, &far);
     assert_int_equal(far.error, IO_E_RESET);
     io_close(far.stream);
+}
+
+static void may_open(rlim_t files)
+{
+    struct rlimit limit;
+    assert_int_equal(getrlimit(RLIMIT_NOFILE, &limit), 0);
+    if (limit.rlim_cur >= files)
+        return;
+    limit.rlim_cur = files;
+    if (limit.rlim_cur > limit.rlim_max || setrlimit(RLIMIT_NOFILE, &limit) != 0)
+        skip();
+}
+
+static void who_only_waits_for_an_end_goes_before_who_has_bytes_to_send(void **state)
+{
+    (void)state;
+    static struct io_stream *others[LINGER_COUNT_MAX];
+    may_open(2 * LINGER_COUNT_MAX + 256);
+    pair_connect(world, &door, &near, &far);
+    far.paused = true;
+    far.check = true;
+    send_pattern(near.stream, 16 * MEGABYTE);
+    assert_true(io_queued(near.stream) > 0);
+    io_close(near.stream);
+    for (size_t i = 0; i < LINGER_COUNT_MAX; i++) {
+        struct io_stream *ends[2];
+        assert_int_equal(io_pair(world->loop, ends), 0);
+        io_close(ends[0]);
+        others[i] = ends[1];
+    }
+    assert_int_equal(world->loop->lingering_count, LINGER_COUNT_MAX);
+    far.paused = false;
+    io_again(far.stream);
+    world_run(world, has_ended, &far);
+    assert_int_equal(far.error, 0);
+    assert_int_equal(far.received, 16 * MEGABYTE);
+    io_close(far.stream);
+    for (size_t i = 0; i < LINGER_COUNT_MAX; i++)
+        io_abort(others[i]);
+    world_run(world, none_lingers, NULL);
 }
 
 static void a_queue_that_nobody_takes_ends_in_a_reset(void **state)
@@ -753,6 +794,7 @@ int main(void)
         TEST(close_drops_a_bounded_number_of_bytes),
         TEST(close_waits_for_the_other_sides_end_for_a_while),
         TEST(a_closed_stream_can_be_dropped_for_its_memory),
+        TEST(who_only_waits_for_an_end_goes_before_who_has_bytes_to_send),
         TEST(a_queue_that_nobody_takes_ends_in_a_reset),
         TEST(close_after_the_end_was_read_leaves_nothing_behind),
         TEST(abort_resets),
