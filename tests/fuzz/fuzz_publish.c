@@ -188,9 +188,11 @@ static json_t *token_answer(const json_t *asked)
 
 static json_t *changes_answer(void)
 {
+    int seq = cursor_u8(&input);
+    bool more = cursor_u8(&input) & 1;
     return json_pack("{s:[{s:s, s:f}, {s:s, s:n}], s:i, s:b}", "changes", "hostname", own_name,
                      "valid_after", 1e9, "hostname", "host-b.example.com", "valid_after", "seq",
-                     cursor_u8(&input), "more", cursor_u8(&input) & 1);
+                     seq, "more", more);
 }
 
 /* Replaces a field, or one of a change, by what the input has, or leaves it out. */
@@ -216,6 +218,15 @@ static void spoil(json_t *answer)
         json_object_del(answer, field);
 }
 
+/* The token of an answer that is for another name must not be used. */
+static bool is_foreign(const json_t *answer)
+{
+    char normal[HOSTNAME_MAX + 1];
+    const char *name = json_string_value(json_object_get(answer, "hostname"));
+    return name != NULL &&
+           (!hostname_normalise(name, strlen(name), normal) || strcmp(normal, own_name) != 0);
+}
+
 static void answer_as_master(void)
 {
     static const int statuses[] = {200, 200, 200, 401, 429, 500, 503, 0};
@@ -235,10 +246,13 @@ static void answer_as_master(void)
     store_u32(head, (uint32_t)statuses[what % 8]);
     store_u32(head + 4, what & 16 ? cursor_u24(&input) : 0);
     store_u32(head + 8, what & 8 ? (uint32_t)len + cursor_u8(&input) : (uint32_t)len);
+    unsigned before = relay.calls;
     voice_say(&master, head, sizeof head, piece);
     voice_say(&master, body, len, piece);
     voice_end(&master);
     voice_close(&master);
+    if (!(what & 32) && is_foreign(answer))
+        FUZZ_CHECK(relay.calls == before);
     free(text);
     json_decref(answer);
     json_decref(asked);

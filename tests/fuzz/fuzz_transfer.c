@@ -444,6 +444,7 @@ static void configure_receive(uint8_t options, uint8_t more)
     sim_disk_put(host, "/etc/users", users, strlen(users), 0600);
     sim_tree_put(host, "/var", NULL, 0);
     sim_tree_put(host, "/in/there", content, 100);
+    sim_tree_put(host, "/in/dir/sub", NULL, 0);
     sim_tree_put(host, "/outside", outside, sizeof outside);
     receive_config = (struct receive_config){.listen = &listen,
                                              .listen_count = 1,

@@ -151,7 +151,8 @@ static void say_network(struct talker *talker)
     network.ipv6.address[0] = what & 4 ? 0xfd : 0;
     memset(network.ipv6.netmask, 0xff, 8);
     quicktun_message_write_network(&network, out);
-    out[cursor_u8(&input) % sizeof out] ^= cursor_u8(&input);
+    uint8_t at = cursor_u8(&input);
+    out[at % sizeof out] ^= cursor_u8(&input);
     say(talker, QUICKTUN_CODE_NETWORK, out, sizeof out);
 }
 
@@ -193,15 +194,19 @@ static size_t make_packet(uint8_t host, uint8_t *out)
         .ipv6 = what & 2,
         .udp = what & 4,
         .extensions = what & 8 ? 1 : 0,
-        .host = what & 16 ? cursor_u8(&input) : host,
+        .host = host,
         .flags = what & 32 ? 0x18 : 0x10,
         .ttl = 64,
         .source_port = 1,
-        .sequence = cursor_u8(&input) * UINT32_C(100),
         .window = 500,
-        .payload_len = what & 64 ? cursor_u16(&input) % 30000 : 100,
+        .payload_len = 100,
         .payload = what,
     };
+    if (what & 16)
+        recipe.host = cursor_u8(&input);
+    recipe.sequence = cursor_u8(&input) * UINT32_C(100);
+    if (what & 64)
+        recipe.payload_len = cursor_u16(&input) % 30000;
     size_t len = packet_make(&recipe, out);
     for (unsigned changes = what & 128 ? cursor_u8(&input) % 8 : 0; changes > 0; changes--) {
         size_t at = cursor_u8(&input);

@@ -417,6 +417,8 @@ def transfer(_vectors):
             40000) + end + wait + finish + wait
         yield head(1, 0) + begin(3, 8000) + start + block(4000) + wait + again + begin(
             3, 8000) + wait + start + block(4000) + end + wait + finish
+        yield head(1, 0) + begin(3, 8000) + start + block(4000) + wait + again + b"\6" + begin(
+            3, 8000) + wait + start + block(4000) + b"\4\0\0" + wait + finish
         yield head(1, 1) + begin(5, 0, 2, 0, 8 | 4) + start + block(4000) + b"\4\0\0" + finish + wait
         yield head(1, 0) + begin(4, 4, 0, 2) + wait + begin(4, 4, 0, 0) + start + block(4) + end + wait
         yield head(1, 8) + whole * 3 + finish + wait
@@ -461,6 +463,7 @@ def vpn(_vectors):
                            for how in (200, 100) for kind in (0, 2, 4, 6))
         yield up + packets + wait
         yield up + packet(0, 207, 32) + b"\0" + packet(1, 207, 0) + b"\1" + device(0, 0)
+        yield up + packet(0, 207, 16) + b"\x07\0" + packet(1, 100, 18) + b"\x02\0"
         yield up + b"".join(bytes([7, 0, kind, 0, 0x0b, 0xb8]) for kind in (64, 66, 68, 70)) + wait
         yield up + device(101, 64) + device(101, 66) + device(101, 68) + device(0, 0) + wait
         yield (up + route(0, 4, b"\x14\7", 24, 1) + route(1, 0x24, b"\x14\7", 24, 2) + b"\5"
