@@ -435,6 +435,14 @@ const void *sim_tree_get(const struct sim_host *host, const char *path, size_t *
     return node->bytes == NULL ? (const void *)"" : node->bytes;
 }
 
+uint64_t sim_tree_change(const struct sim_host *host, const char *path)
+{
+    char *joined = join("", path);
+    const struct tree_node *node = tree_find(disk_tree(host->disk), joined);
+    free(joined);
+    return node == NULL ? 0 : node->change;
+}
+
 const char *sim_tree_next(const struct sim_host *host, const char *directory, const char *after)
 {
     return tree_next(disk_tree(host->disk), directory, after);

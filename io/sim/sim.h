@@ -324,6 +324,9 @@ void sim_tree_put(struct sim_host *host, const char *path, const void *bytes, si
 const void *sim_tree_get(const struct sim_host *host, const char *path, size_t *len);
 const char *sim_tree_next(const struct sim_host *host, const char *directory, const char *after);
 
+/* A number that no other content of any file of the host has, or had; 0 = there is no such name. */
+uint64_t sim_tree_change(const struct sim_host *host, const char *path);
+
 /* The host loses power, or its process is killed, at the n-th step of writing; 0 = not. */
 void sim_disk_fail_at(struct sim_host *host, unsigned steps);
 void sim_disk_kill_at(struct sim_host *host, unsigned steps, enum sim_kill how);

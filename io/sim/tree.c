@@ -296,8 +296,9 @@ void tree_close(struct tree_node *node)
 /* ---- Power ---- */
 
 /* Its length is one of the two, or between them; each block is the new one, or what was there. */
-static void tear(struct sim_world *world, struct tree_node *node)
+static void tear(struct tree *tree, struct tree_node *node)
 {
+    struct sim_world *world = tree->world;
     size_t least = node->len < node->synced_len ? node->len : node->synced_len;
     size_t most = node->len < node->synced_len ? node->synced_len : node->len;
     size_t len = sim_random_between(world, least, most);
@@ -315,6 +316,7 @@ static void tear(struct sim_world *world, struct tree_node *node)
     free(node->bytes);
     node->bytes = bytes;
     node->len = len;
+    node->change = ++tree->last_change;
     sim_fault(world, SIM_DISK_LOST);
     tree_sync(node);
 }
@@ -341,6 +343,6 @@ void tree_lose_power(struct tree *tree)
         next = at->next;
         node->writer = NULL;
         if (node->dirty)
-            tear(world, node);
+            tear(tree, node);
     }
 }

@@ -18,6 +18,7 @@ struct courier_file {
     size_t len;
     uint8_t *former; /* what may still be there until the newer bytes are acknowledged, or NULL */
     size_t former_len;
+    uint64_t whole; /* the content that was found whole last: sim_tree_change() */
 };
 
 struct courier {
@@ -76,6 +77,6 @@ void courier_stop_sender(struct courier *courier);
  * Fails the world where a file under its own name is not whole, or is missing although that it is
  * there was acknowledged; counts those that are there.
  */
-size_t courier_check_names(const struct courier *courier);
+size_t courier_check_names(struct courier *courier);
 
 #endif

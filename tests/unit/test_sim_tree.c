@@ -21,6 +21,20 @@ static int setup(void **state)
     return 0;
 }
 
+static void a_content_has_a_number_of_its_own(void **state)
+{
+    (void)state;
+    sim_tree_put(pair.hosts[0], "/d/f", ones, BIG);
+    uint64_t first = sim_tree_change(pair.hosts[0], "/d/f");
+    assert_int_equal(sim_tree_change(pair.hosts[0], "/d/f"), first);
+    sim_tree_put(pair.hosts[0], "/d/f", twos, BIG);
+    uint64_t second = sim_tree_change(pair.hosts[0], "/d/f");
+    assert_int_not_equal(second, first);
+    sim_tree_put(pair.hosts[0], "/d/f", ones, BIG);
+    assert_int_not_equal(sim_tree_change(pair.hosts[0], "/d/f"), first);
+    assert_int_equal(sim_tree_change(pair.hosts[0], "/d/g"), 0);
+}
+
 static int teardown(void **state)
 {
     (void)state;
@@ -227,6 +241,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(names_stand_for_files_and_directories_beneath, setup,
                                         teardown),
         cmocka_unit_test_setup_teardown(what_was_synced_survives_the_power, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_content_has_a_number_of_its_own, setup, teardown),
         cmocka_unit_test_setup_teardown(a_name_that_was_not_synced_may_be_gone, setup, teardown),
         cmocka_unit_test_setup_teardown(bytes_that_were_not_synced_may_be_torn_under_their_name,
                                         setup, teardown),
