@@ -11,7 +11,7 @@
 
 enum {
     ANSWER_MAX = 1024,
-    TIMEOUT_MS = 20000,
+    TIMEOUT_MS = 3600000, /* never: the connection is ended */
     PIECES_MAX = 16,
     ROUNDS = 2, /* in which what was sent leaves */
 };
