@@ -21,7 +21,8 @@ enum {
     AWAY_MAX_S = 20,  /* of who is killed */
     SERVER_FILES = 3, /* it starts with, and no connection */
     CALM_GIVE_UP_S = 600,
-    NOTICE_S = 40,     /* after which a dead connection is noticed on both sides */
+    NOTICE_S = 40, /* after which a dead connection is noticed on both sides */
+    STATUS_S = 5,
     RECONNECT_S = 100, /* handshake 30 s, longest wait 60 s, and a connection */
 };
 
@@ -29,6 +30,8 @@ struct rough_town {
     struct town town;
     struct sim_event call;
     uint64_t calls_left;
+    bool told;
+    json_int_t early; /* connections that the server counts as nobody's yet */
 };
 
 /* ---- Calls ---- */
@@ -208,6 +211,44 @@ static void must_reconnect(struct town *town)
     }
 }
 
+/* ---- Who has left is not counted any more ---- */
+
+static void early_came(void *arg, json_t *status)
+{
+    struct rough_town *rough = arg;
+    const json_t *counters = json_object_get(status, "counters");
+    rough->early = json_integer_value(json_object_get(counters, "early"));
+    rough->told = true;
+    json_decref(status);
+}
+
+static void ask_early(struct io_loop *loop, void *arg)
+{
+    struct rough_town *rough = arg;
+    (void)loop;
+    server_status(party_role(&rough->town.server), early_came, rough);
+}
+
+static bool was_told(void *arg)
+{
+    const struct rough_town *rough = arg;
+    return rough->told;
+}
+
+static void must_count_nobody(struct rough_town *rough)
+{
+    struct town *town = &rough->town;
+    town_run_seconds(town, NOTICE_S);
+    if (sim_failure(town->world) != NULL)
+        return;
+    sim_process_call(party_process(&town->server), ask_early, rough);
+    if (!sim_run(town->world, sim_now_us(town->world) + STATUS_S * TOWN_SECOND_US, was_told, rough))
+        sim_fail(town->world, "the server does not tell its state");
+    else if (rough->early != 0)
+        sim_fail(town->world, "nobody is there, and %" JSON_INTEGER_FORMAT " are counted",
+                 rough->early);
+}
+
 static void run(struct sim_world *world)
 {
     struct rough_town rough = {0};
@@ -223,6 +264,7 @@ static void run(struct sim_world *world)
     town_calm(town, CALM_GIVE_UP_S * UINT64_C(1000));
     run_calls(&rough, CALM_CALLS, CALM_GIVE_UP_S, all_ended);
     town_check_calm(town);
+    must_count_nobody(&rough);
     town_end(town);
 }
 
