@@ -17,6 +17,7 @@ enum {
     HEAD_LEN = 4 * PARTS,    /* their lengths */
     ANSWER_HEAD_LEN = 4 * 3, /* status, seconds to wait, length of the body */
     MESSAGE_MAX = 256 * 1024,
+    RESUME_MS = 100, /* without descriptors: pause before accepting again */
 };
 
 /* What has come on a stream. */
@@ -51,6 +52,7 @@ static bool read_all(struct io_stream *stream, struct inbox *inbox)
 struct io_http_server {
     struct io_loop *loop;
     struct io_listener *listener;
+    struct io_timer resume;
     uint32_t timeout_ms;
     io_http_handle_fn *handle;
     void *arg;
@@ -177,6 +179,13 @@ static void on_exhausted(void *arg, int error)
     struct io_http_server *server = arg;
 
     (void)error;
+    io_timer_set_in(&server->resume, RESUME_MS);
+}
+
+static void on_resume(void *arg)
+{
+    struct io_http_server *server = arg;
+
     io_listener_resume(server->listener);
 }
 
@@ -196,6 +205,7 @@ struct io_http_server *io_http_serve(struct io_loop *loop, const struct io_http_
     server->handle = handle;
     server->arg = arg;
     list_init(&server->connections);
+    io_timer_init(&server->resume, loop, on_resume, server);
     server->listener = io_listener_share(config->listener, loop, &listener_handler, server, &error);
     if (server->listener != NULL)
         return server;
@@ -215,6 +225,7 @@ void io_http_close(struct io_http_server *server)
         return;
     while (!list_empty(&server->connections))
         cut(container_of(server->connections.next, struct connection, link));
+    io_timer_stop(&server->resume);
     io_listener_close(server->listener);
     free(server);
 }

@@ -210,7 +210,7 @@ void everything_go_rough(struct everything *all)
     struct chaos_target sender = {.party = &courier->sender, .most = 1};
     chaos_weather(chaos, true);
     trouble(chaos, all->town.server_host, &all->town.server, 3, mean_us);
-    trouble(chaos, all->chancery.host, &all->chancery.master, 3, mean_us);
+    trouble(chaos, all->chancery.host, &all->chancery.master, 1, mean_us);
     for (size_t i = 0; i < all->town.household_count; i++) {
         struct household *household = &all->town.households[i];
         trouble(chaos, household->publisher.home, &household->publisher.party, 2, 2 * mean_us);
