@@ -6,7 +6,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { TLS_HANDSHAKE = 0x16 };
+enum {
+    TLS_HANDSHAKE = 0x16,
+    MODEST_ROOM = 8 * 1024, /* enough for what browsers and publishers send */
+};
 
 struct early {
     struct server_worker *worker;
@@ -46,15 +49,44 @@ static void refuse(struct early *early, enum refusal refusal, const char *why)
     forget(early);
 }
 
+static void refuse_bytes(struct early *early)
+{
+    refuse(early, REFUSED_EARLY_BYTES,
+           "unauthenticated connections hold as much memory as they may");
+}
+
+static bool fits(const struct early *early, size_t room)
+{
+    const struct server_worker *worker = early->worker;
+
+    return worker->early_bytes + room - early->room <= worker->settings->limits.early_bytes;
+}
+
+/* Ends the oldest that holds more than it should need. False where there is none. */
+static bool end_greedy(struct server_worker *worker)
+{
+    for (struct list *e = worker->early.next; e != &worker->early; e = e->next) {
+        struct early *early = container_of(e, struct early, link);
+
+        if (early->room > MODEST_ROOM) {
+            refuse_bytes(early);
+            return true;
+        }
+    }
+    return false;
+}
+
+/* A few that send much must not keep those out that send little. */
 static bool make_room(struct early *early, size_t len)
 {
     struct server_worker *worker = early->worker;
     size_t room = len <= EARLY_BYTES_MAX / 2 ? 2 * len : EARLY_BYTES_MAX;
     uint8_t *grown;
 
-    if (worker->early_bytes + room - early->room > worker->settings->limits.early_bytes) {
-        refuse(early, REFUSED_EARLY_BYTES,
-               "unauthenticated connections hold as much memory as they may");
+    while (!fits(early, room) && room <= MODEST_ROOM && end_greedy(worker))
+        continue;
+    if (!fits(early, room)) {
+        refuse_bytes(early);
         return false;
     }
     grown = realloc(early->bytes, room);

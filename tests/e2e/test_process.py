@@ -302,20 +302,53 @@ def test_a_raised_limit_of_unknown_connections_lets_the_waiting_in(programs):
     process.wait_for("refused-unknown-name.*nobody")
 
 
-def test_unknown_connections_hold_so_many_bytes_and_no_more(programs):
-    """Each sends 24 KiB of what a ClientHello of 60 KiB would be."""
-    site = Site(programs, "--workers", "1", "--early-bytes", "1MiB")
+def part_of_long_hello():
+    """24 KiB of what a ClientHello of 60 KiB would be."""
     start = b"\x01\x00\xf0\x00\x03\x03" + b"\0" * 32 + b"\0" + b"\xef\x00"  # cipher suites without end
-    half = b"\x16\x03\x01\x40\x00" + start + b"\0" * (16384 - len(start))
-    half += b"\x16\x03\x01\x40\x00" + b"\0" * 8192
+    part = b"\x16\x03\x01\x40\x00" + start + b"\0" * (16384 - len(start))
+    return part + b"\x16\x03\x01\x40\x00" + b"\0" * 8192
+
+
+def test_unknown_connections_hold_so_many_bytes_and_no_more(programs):
+    site = Site(programs, "--workers", "1", "--early-bytes", "1MiB")
     wires = [site.dial(f"127.0.1.{1 + n}") for n in range(60)]
     for wire in wires:
-        wire.send(half)
+        wire.send(part_of_long_hello())
     site.said("refused-early-bytes.*127.0.1.")
     site.mux.ping()
     for wire in wires:
         wire.close()
     until(lambda: programs.status(site.process)["counters"]["early"] == 0, "all have gone")
+    site.check()
+
+
+def test_those_that_send_much_do_not_keep_those_out_that_send_little(programs):
+    """Long ClientHellos that never end hold all bytes; two short ones come in two pieces each."""
+    site = Site(programs, "--workers", "1", "--early-bytes", "1MiB", *PATIENT)
+    site.mux.ping()
+    known = programs.status(site.process)["counters"]["accepted"]
+    wires = []
+    for length, count in ((16384, 60), (8192, 8), (4100, 8)):  # less than 8,200 bytes are left
+        for _ in range(count):
+            wires.append(site.dial(f"127.0.1.{1 + len(wires)}"))
+            wires[-1].send(part_of_long_hello()[:length])
+        until(lambda: programs.status(site.process)["counters"]["accepted"] == known + len(wires),
+              "all are accepted")
+        site.mux.ping()  # what came before it was read
+    hello = client_hello(site.name, ["x" * 250] * 30)
+    devices = [site.dial("127.0.2.1"), site.dial("127.0.2.2")]
+    for device in devices:
+        device.send(hello[:4000])
+    until(lambda: programs.status(site.process)["counters"]["accepted"] == known + len(wires) + 2,
+          "the devices are accepted")
+    site.mux.ping()
+    assert not any(device.readable() for device in devices), "one was ended"
+    for device in devices:
+        device.send(hello[4000:])
+        channel = site.mux.receive_flag(1).channel
+        assert site.mux.receive_data(channel, len(hello)) == hello
+    for wire in wires:
+        wire.close()
     site.check()
 
 
