@@ -159,6 +159,7 @@ static void one_runs_at_a_time_and_then_the_newest(void **state)
     wait_for("runs 192.0.2.1");
     assert_int_equal(run("192.0.2.2", NULL), 0);
     assert_int_equal(run("192.0.2.3", NULL), 0);
+    netns_settle(world, &tap); /* the helper process has heard of both */
     netns_shell("echo x >%s/wait", directory);
     wait_for("done 192.0.2.1");
     wait_for("runs 192.0.2.3");
