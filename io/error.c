@@ -30,8 +30,8 @@ const char *io_error_text(int error)
     case IO_E_TOO_LARGE:
         return "too large";
     case IO_E_EXPOSED:
-        return "a secret that others may read: owner must be root or the user of this process, "
-               "mode 0640 or less";
+        return "no place for a secret: its owner must be root or the user that adit runs as, its "
+               "mode 0640 or less (chown, chmod 600)";
     case IO_E_NO_SPACE:
         return "no space left on the device";
     case IO_E_READ_ONLY:
@@ -50,5 +50,19 @@ const char *io_error_text(int error)
         return "interrupted";
     default:
         return "input/output error";
+    }
+}
+
+const char *io_listen_error_text(int error)
+{
+    switch (error) {
+    case IO_E_DENIED:
+        return "permission denied: ports below 1024 need root or CAP_NET_BIND_SERVICE";
+    case IO_E_IN_USE:
+        return "address already in use, by another program: ss -ltnp names it";
+    case IO_E_ADDRESS:
+        return "not an address of this machine: ip address lists those, 0.0.0.0 and [::] are all";
+    default:
+        return io_error_text(error);
     }
 }

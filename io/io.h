@@ -55,6 +55,9 @@ enum io_error {
 /* One line for a person, static: "connection refused". */
 const char *io_error_text(int error);
 
+/* The same of io_listen(), with what can be done. */
+const char *io_listen_error_text(int error);
+
 /* ---- Time and randomness ---- */
 
 /* Milliseconds since boot, sleep included; read once a round of the loop. */

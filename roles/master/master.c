@@ -148,7 +148,7 @@ static int listen_at(struct master_service *service, char *why, size_t why_len)
     }
     service->listener = io_listen(service->loop, at, &none, NULL, &error);
     if (service->listener == NULL) {
-        snprintf(why, why_len, "cannot listen on %s: %s", text, io_error_text(error));
+        snprintf(why, why_len, "cannot listen on %s: %s", text, io_listen_error_text(error));
         return -1;
     }
     io_listener_pause(service->listener);

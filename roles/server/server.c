@@ -140,7 +140,7 @@ static int listen_on(struct server *server, const struct addr *at, enum door doo
 
     if (listener == NULL) {
         addr_format(at, text);
-        snprintf(why, why_len, "cannot listen on %s: %s", text, io_error_text(error));
+        snprintf(why, why_len, "cannot listen on %s: %s", text, io_listen_error_text(error));
         return -1;
     }
     io_listener_pause(listener);

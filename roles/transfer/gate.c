@@ -392,7 +392,9 @@ struct gate *gate_new(struct io_loop *loop, const char *users, const char *seen,
         goto err;
     int error = open_seen(gate);
     if (error != 0) {
-        snprintf(why, why_len, "the file of clients' keys %s: %s", seen, io_error_text(error));
+        snprintf(why, why_len, "the file of clients' keys %s: %s", seen,
+                 error == IO_E_IN_USE ? "another adit receive uses it; give this one a --seen-file"
+                                      : io_error_text(error));
         goto err;
     }
     return gate;

@@ -280,7 +280,7 @@ static const char *refuse_place(struct inbox *inbox, const struct sodiumtcp_item
         return item->name.len == 0 ? "it has no name, and this receiver takes named ones alone"
                                    : NULL;
     if (item->kind == SODIUMTCP_DIRECTORY || inbox->taken)
-        return "this receiver takes one stream or file alone";
+        return "this receiver takes one stream or file alone: its --into is no directory";
     inbox->taken = true;
     return NULL;
 }

@@ -114,7 +114,7 @@ static int listen_all(struct receive *receive, char *why, size_t why_len)
             io_listen(receive->loop, &config->listen[i], &listener_handler, receive, &error);
         if (listener == NULL) {
             addr_format(&config->listen[i], text);
-            snprintf(why, why_len, "cannot listen on %s: %s", text, io_error_text(error));
+            snprintf(why, why_len, "cannot listen on %s: %s", text, io_listen_error_text(error));
             return -1;
         }
         receive->listeners[receive->listener_count++] = listener;
@@ -132,7 +132,7 @@ static void log_ready(struct receive *receive)
         addr_format(&at, address);
         snprintf(text + len, sizeof(text) - len, "%s%s", i == 0 ? "" : ", ", address);
     }
-    log_event(receive->loop, LOG_INFO, "ready", "ready: receives on %s", text);
+    log_event(receive->loop, LOG_INFO, "ready", "receives on %s", text);
 }
 
 struct receive *receive_start(struct io_loop *loop, const struct receive_config *config,

@@ -141,7 +141,8 @@ static void on_dialled(void *arg, int error, struct io_stream *stream)
     struct sodiumtcp_session *session = NULL;
     send->dial = NULL;
     if (stream == NULL) {
-        send_finish(send, "cannot connect: %s", io_error_text(error));
+        send_finish(send, "cannot connect to %s:%u: %s", config->host, config->port,
+                    io_error_text(error));
         return;
     }
     error = sodiumtcp_client_new(send->context.engine, config->server_key, config->login,

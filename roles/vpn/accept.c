@@ -100,7 +100,7 @@ bool vpn_accept_start(struct vpn *vpn, char *why, size_t why_len)
         if (vpn->listeners[i] == NULL) {
             char text[ADDR_TEXT_MAX];
             addr_format(at, text);
-            snprintf(why, why_len, "cannot listen at %s: %s", text, io_error_text(error));
+            snprintf(why, why_len, "cannot listen at %s: %s", text, io_listen_error_text(error));
             return false;
         }
         vpn->listener_count++;
