@@ -23,14 +23,14 @@ static const struct option_spec specs[] = {
     {.name = NULL},
 };
 
-/*
- * Warns about a file that is named in the configuration, must be there, and is not as it should
- * be. Other files than secrets are made when they are missing.
- */
+/* Warns about a file that is named in the configuration, must be there, and is not as it should be.
+ * What the command itself writes is made when it is missing. */
 static void check_file(void *arg, const struct option_spec *spec, const struct option_value *value)
 {
     struct report *report = arg;
-    if (spec->kind != OPTION_SECRET || strcmp(value->text, "-") == 0)
+    bool secret = spec->kind == OPTION_SECRET;
+    bool made = (spec->traits & (OPTION_WRITTEN | OPTION_NONE)) != 0;
+    if (strcmp(value->text, "-") == 0 || (!secret && (spec->kind != OPTION_FILE || made)))
         return;
     unsigned mode = 0;
     char why[OPTION_WHY_MAX];
@@ -40,7 +40,7 @@ static void check_file(void *arg, const struct option_spec *spec, const struct o
     text_escape(value->text, strlen(value->text), shown, sizeof shown);
     if (!io_process_look(value->text, &mode, why, sizeof why)) {
         report_warning(report, value->line, value->column, "%s: %s: %s", key, shown, why);
-    } else if ((mode & 0777 & ~0640U) != 0) {
+    } else if (secret && (mode & 0777 & ~0640U) != 0) {
         report_warning(report, value->line, value->column,
                        "%s: %s: mode %04o, so that others can use it; at most 0640 is taken", key,
                        shown, mode & 0777);

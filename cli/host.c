@@ -30,7 +30,10 @@ int host_run(const struct command *command, const struct options *options, bool 
         return EXIT_FAILED;
     struct host_work one = {.command = command, .options = options, .loop = loop};
     const char *path = options_text(options, "store");
-    int status = create ? storefile_make(command, loop, path, NULL) : EXIT_FINE;
+    char why[OPTION_WHY_MAX];
+    int status = EXIT_FINE;
+    if (create && !storefile_make(loop, path, NULL, why, sizeof why))
+        status = command_failed(command, "%s", why);
     if (status == EXIT_FINE) {
         int error = STORE_OK;
         one.store = store_open(path, false, &error);

@@ -34,11 +34,8 @@ static void *start(struct io_loop *loop, const struct options *options, void (*s
 {
     struct master_config config;
     masterset_config(options, "listen", &config);
-    if (storefile_make(&command_master, loop, config.store_file, options_text(options, "user")) !=
-        EXIT_FINE) {
-        snprintf(why, why_len, "there is no store");
+    if (!storefile_make(loop, config.store_file, options_text(options, "user"), why, why_len))
         return NULL;
-    }
     return master_start(loop, &config, stopped, arg, why, why_len);
 }
 

@@ -15,20 +15,22 @@ struct io_loop *process_loop(const struct command *command)
     return loop;
 }
 
-int process_find_user(const struct command *command, const char *name, struct io_process_user *user,
-                      bool *change)
+bool process_find_user(const char *name, struct io_process_user *user, bool *change, char *why,
+                       size_t why_len)
 {
     *change = false;
     if (name == NULL) {
         *change = io_process_is_root() && io_process_find_user(default_user, user);
-        return EXIT_FINE;
+        return true;
     }
-    if (!io_process_find_user(name, user))
-        return command_unusable(command, "--user: there is no user \"%s\"", name);
-    if (!io_process_may_become(user))
-        return command_unusable(command, "--user: only root can become \"%s\"", name);
     *change = io_process_is_root();
-    return EXIT_FINE;
+    if (!io_process_find_user(name, user))
+        snprintf(why, why_len, "--user: there is no user \"%s\"", name);
+    else if (!io_process_may_become(user))
+        snprintf(why, why_len, "--user: only root can become \"%s\"", name);
+    else
+        return true;
+    return false;
 }
 
 bool process_control_path(const char *role, char *out, size_t out_len)

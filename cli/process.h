@@ -14,11 +14,11 @@ struct io_loop *process_loop(const struct command *command);
 
 /*
  * Finds the user to become after binding, by --user: `name`, or "adit" where that is NULL and this
- * process is root. *change is false where this user is to stay. Returns EXIT_FINE, or what a
- * complaint returned when a named user does not exist or cannot be become.
+ * process is root. *change is false where this user is to stay. False with one line for a person in
+ * `why` when a named user does not exist or cannot be become.
  */
-int process_find_user(const struct command *command, const char *name, struct io_process_user *user,
-                      bool *change);
+bool process_find_user(const char *name, struct io_process_user *user, bool *change, char *why,
+                       size_t why_len);
 
 /*
  * Where the control socket of a role is by default: /run/adit/ROLE.sock for root, in

@@ -296,11 +296,7 @@ static bool prepare_master(struct io_loop *loop, const struct options *options,
     masterset_config(options, "with-master", config);
     if (config->server_host[0] == '\0')
         ip_format(&options_value(options, "listen", 0)->addr.ip, config->server_host);
-    if (storefile_make(&command_serve, loop, config->store_file, options_text(options, "user")) ==
-        EXIT_FINE)
-        return true;
-    snprintf(why, why_len, "there is no store");
-    return false;
+    return storefile_make(loop, config->store_file, options_text(options, "user"), why, why_len);
 }
 
 static void *start(struct io_loop *loop, const struct options *options, void (*stopped)(void *arg),

@@ -453,8 +453,10 @@ static int prepare(struct service *service)
         return EXIT_FAILED;
     int status = first_options(service);
     if (status == EXIT_FINE) {
-        status = process_find_user(service->command, options_text(&service->options, "user"),
-                                   &service->user, &service->change_user);
+        char why[OPTION_WHY_MAX];
+        if (!process_find_user(options_text(&service->options, "user"), &service->user,
+                               &service->change_user, why, sizeof why))
+            status = command_unusable(service->command, "%s", why);
     }
     io_real_free(service->loop);
     service->loop = NULL;

@@ -2,19 +2,28 @@
 
 #include "cli/process.h"
 
-int storefile_make(const struct command *command, struct io_loop *loop, const char *path,
-                   const char *name)
+static bool make(struct io_loop *loop, const char *path, char *why, size_t why_len, bool *made)
 {
     int error = io_file_write(io_disk(loop), path, "", 0, 0600, true);
-    if (error == IO_E_EXISTS)
-        return EXIT_FINE;
-    if (error != 0)
-        return command_failed(command, "%s: %s", path, io_error_text(error));
+    *made = error == 0;
+    if (error == IO_E_NOT_FOUND)
+        snprintf(why, why_len, "%s: cannot make the store: there is no such directory", path);
+    else if (error != 0 && error != IO_E_EXISTS)
+        snprintf(why, why_len, "%s: cannot make the store: %s", path, io_error_text(error));
+    return error == 0 || error == IO_E_EXISTS;
+}
+
+bool storefile_make(struct io_loop *loop, const char *path, const char *name, char *why,
+                    size_t why_len)
+{
     struct io_process_user user;
     bool change = false;
-    char why[OPTION_WHY_MAX];
-    int status = process_find_user(command, name, &user, &change);
-    if (status == EXIT_FINE && change && !io_process_give(path, &user, why, sizeof why))
-        status = command_failed(command, "%s", why);
-    return status;
+    bool made = false;
+    if (!make(loop, path, why, why_len, &made))
+        return false;
+    if (!made)
+        return true;
+    if (!process_find_user(name, &user, &change, why, why_len))
+        return false;
+    return !change || io_process_give(path, &user, why, why_len);
 }

@@ -9,9 +9,9 @@
 
 /*
  * Makes an empty store, mode 0600, where there is none. Root makes it for the user `name`, or for
- * adit where that is NULL and there is such a user. Returns EXIT_FINE or what a complaint returned.
+ * adit where that is NULL and there is such a user. False with one line for a person in `why`.
  */
-int storefile_make(const struct command *command, struct io_loop *loop, const char *path,
-                   const char *name);
+bool storefile_make(struct io_loop *loop, const char *path, const char *name, char *why,
+                    size_t why_len);
 
 #endif

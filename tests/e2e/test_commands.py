@@ -148,6 +148,19 @@ def test_check_refuses_what_is_no_configuration(programs, text):
     assert process.text().strip()
 
 
+def test_check_warns_of_every_file_that_must_be_there(programs):
+    text = GOOD + "with_master: 127.0.0.1:0\nstore: hosts.db\ntls_cert: a.pem\ntls_key: a.key\n"
+    said = programs.run("check", write_config(programs, text)).text("out")
+    warned = re.findall(r"warning: (\w+):", said)
+    assert warned == ["tls_cert", "tls_key"], said
+
+
+def test_a_store_without_its_directory_is_one_line(programs):
+    store = programs.directory / "none" / "hosts.db"
+    said = programs.run("host", "add", NAME, "--store", store, code=1).text("err")
+    assert said == f"adit host add: {store}: cannot make the store: there is no such directory"
+
+
 def test_a_configuration_file_runs(programs):
     process = programs.role("serve", "--config", write_config(programs, GOOD))
     addresses = programs.ready(process)
