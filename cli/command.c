@@ -13,9 +13,10 @@
 
 static const char overview_head[] =
     "adit: encrypted TCP tunnels. It publishes a service that stands behind a NAT under a host\n"
-    "name of its own: devices reach it at a public server, the publisher next to the service\n"
-    "keeps one encrypted connection to that server, and TLS runs from the device to the service\n"
-    "itself, so that the server never sees what is said.\n"
+    "name of its own, joins machines and networks by a VPN over one TCP port, and sends files\n"
+    "and streams. To publish, a public server and a publisher next to the service keep one\n"
+    "encrypted connection; TLS runs from the device to the service itself, so that the server\n"
+    "never sees what is said.\n"
     "\n"
     "Usage: adit COMMAND [options]\n";
 

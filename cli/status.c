@@ -15,8 +15,8 @@ static const struct option_spec specs[] = {
      .value = "PATH",
      .kind = OPTION_FILE,
      .traits = OPTION_NOT_IN_FILE,
-     .help = "The control socket to ask. Default: those of adit serve and adit publish, "
-             "/run/adit/ROLE.sock for root, $XDG_RUNTIME_DIR/adit/ROLE.sock for others."},
+     .help = "The control socket to ask. Default: that of each role, /run/adit/ROLE.sock for root, "
+             "$XDG_RUNTIME_DIR/adit/ROLE.sock for others."},
     {.name = "json",
      .kind = OPTION_SWITCH,
      .traits = OPTION_NOT_IN_FILE,
@@ -185,8 +185,10 @@ static int once(const struct command *command, struct sources *sources, bool jso
                                              "needed");
         }
         text_escape(why, strlen(why), shown, sizeof shown);
-        return command_failed(command, "nothing answers%s: %s",
-                              sources->by_default ? " at the default places" : "", shown);
+        if (sources->by_default)
+            return command_failed(command, "no role of this user answers at its default place; "
+                                           "--control PATH asks another");
+        return command_failed(command, "nothing answers: %s", shown);
     }
     if (json)
         print_json(sources);
@@ -211,7 +213,7 @@ static int run(const struct command *command, struct options *options)
 const struct command command_status = {
     .name = "status",
     .group = "Look and try",
-    .summary = "shows what a running server or publisher does",
+    .summary = "shows what running roles do: server, publisher, master, VPN, receiver",
     .usage = "[--control PATH] [--json] [--once]",
     .about = "Asks the control sockets and shows peers, channels and rates. On a terminal it is "
              "drawn anew each second until q or ctrl-C; elsewhere it is printed once.",

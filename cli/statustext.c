@@ -306,6 +306,48 @@ static void print_server(struct page *page, const json_t *now, const json_t *bef
     print_peers(page, now, before);
 }
 
+static void print_senders(struct page *page, const json_t *now, const json_t *before)
+{
+    const json_t *connections = json_object_get(now, "connections");
+    size_t count = json_array_size(connections);
+    if (count == 0 || !begin_table(page))
+        return;
+    fprintf(page->out, "\n%-32s %-40s %-7s %8s %8s  %s\n", "USER", "FROM", "MODE", "ITEMS", "RTT",
+            "RECEIVED");
+    size_t shown = entries_that_fit(page, count);
+    for (size_t i = 0; i < shown; i++) {
+        const json_t *one = json_array_get(connections, i);
+        const json_t *earlier =
+            find_before(json_object_get(before, "connections"), one, "from", "user");
+        char f[6][FIELD_MAX];
+        fprintf(page->out, "%-32s %-40s %-7s %8s %5s ms  %s\n", text_of(one, "user", f[0]),
+                text_of(one, "from", f[1]), text_of(one, "mode", f[2]), text_of(one, "items", f[3]),
+                text_of(one, "rtt_ms", f[4]), bytes_of(page, one, earlier, "bytes_received", f[5]));
+        page->lines++;
+    }
+    print_rest(page, count - shown);
+}
+
+static void print_receive(struct page *page, const json_t *now, const json_t *before)
+{
+    const json_t *counters = json_object_get(now, "counters");
+    char f[4][FIELD_MAX];
+    char up[32];
+    if (begin_line(page)) {
+        fprintf(page->out, "receive   up %s, listens on %s\n",
+                statustext_span(number_of(now, "uptime_s"), up),
+                list_of(json_object_get(now, "listen"), f[0]));
+    }
+    if (begin_line(page)) {
+        fprintf(
+            page->out, "received  %s in %s items, of %s connections; %s logins refused\n",
+            bytes_of(page, counters, json_object_get(before, "counters"), "bytes_received", f[0]),
+            text_of(counters, "items", f[1]), text_of(counters, "connections", f[2]),
+            text_of(counters, "logins_refused", f[3]));
+    }
+    print_senders(page, now, before);
+}
+
 unsigned statustext_print(FILE *out, const json_t *now, const json_t *before, double seconds,
                           unsigned max_lines)
 {
@@ -315,6 +357,8 @@ unsigned statustext_print(FILE *out, const json_t *now, const json_t *before, do
         print_server(&page, now, before);
     else if (role != NULL && strcmp(role, "master") == 0)
         print_master(&page, now);
+    else if (role != NULL && strcmp(role, "receive") == 0)
+        print_receive(&page, now, before);
     else if (role != NULL && strcmp(role, "vpn") == 0)
         return vpntext_print(out, now, max_lines);
     else if (json_object_get(now, "services") != NULL)

@@ -188,6 +188,27 @@ static void a_master_in_the_servers_process_is_shown_with_it(void **state)
     json_decref(now);
 }
 
+static void a_receiver_and_its_senders_are_shown(void **state)
+{
+    (void)state;
+    json_t *now = json_pack(
+        "{ss, sf, s[s], s[{ss, ss, ss, si, si, si}], s{si, si, si, si}}", "role", "receive",
+        "uptime_s", 61.0, "listen", "0.0.0.0:5555", "connections", "from", "192.0.2.9", "user",
+        "alice", "mode", "adit/1", "bytes_received", 2048, "items", 3, "rtt_ms", 7, "counters",
+        "connections", 2, "items", 5, "bytes_received", 4096, "logins_refused", 1);
+    char *text = text_of(now, NULL, 0, 0);
+    assert_string_equal(
+        text, "receive   up 1m 1s, listens on 0.0.0.0:5555\n"
+              "received  4.0 KiB in 5 items, of 2 connections; 1 logins refused\n"
+              "\n"
+              "USER                             FROM                                     MODE    "
+              "   ITEMS      RTT  RECEIVED\n"
+              "alice                            192.0.2.9                                adit/1  "
+              "       3     7 ms  2.0 KiB\n");
+    free(text);
+    json_decref(now);
+}
+
 static void bytes_have_units(void **state)
 {
     (void)state;
@@ -220,6 +241,7 @@ int main(void)
         cmocka_unit_test(what_is_missing_or_of_another_type_is_survived),
         cmocka_unit_test(each_of_several_services_is_shown),
         cmocka_unit_test(a_master_in_the_servers_process_is_shown_with_it),
+        cmocka_unit_test(a_receiver_and_its_senders_are_shown),
         cmocka_unit_test(bytes_have_units),
         cmocka_unit_test(spans_have_two_units),
     };
