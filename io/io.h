@@ -257,8 +257,8 @@ void io_shutdown(struct io_stream *stream);
 /*
  * Ends the stream for its owner. What is queued is still sent, then the end; then what the other
  * side still sends is read and dropped, bounded by IO_LINGER_*, so that no reset eats what is on
- * its way. Where its loop has ended, it is waited for only until all of it is acknowledged, and then
- * nothing came for IO_LINGER_STILL_MS: nobody is sending what could provoke a reset.
+ * its way. Where its loop has ended, it is waited for only until all of it is acknowledged, and
+ * then nothing came for IO_LINGER_STILL_MS: nobody is sending what could provoke a reset.
  */
 void io_close(struct io_stream *stream);
 
