@@ -77,9 +77,10 @@ const struct option_spec publishset_options[] = {
     {.name = "to",
      .value = "[http://]HOST:PORT",
      .kind = OPTION_ENDPOINT,
-     .help = "The service that is published. It speaks TLS itself, or, with http://, plain HTTP: "
-             "then TLS ends at the publisher. A name is looked up again after five seconds, or when "
-             "its addresses do not answer."},
+     .help =
+         "The service that is published. It speaks TLS itself, or, with http://, plain HTTP: "
+         "then TLS ends at the publisher. A name is looked up again after five seconds, or when "
+         "its addresses do not answer."},
     {.name = "tls-cert",
      .value = "FILE",
      .kind = OPTION_FILE,
