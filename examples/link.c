@@ -45,15 +45,26 @@ void link_end(struct link *link)
     *link = (struct link){.fd = -1};
 }
 
+/* Twice what is needed: megabytes may come, and are not copied with each frame. */
+static bool link_grow(struct link *link, size_t needed)
+{
+    if (needed <= link->room)
+        return true;
+    uint8_t *queue = realloc(link->queue, 2 * needed);
+    if (queue == NULL)
+        return false;
+    link->queue = queue;
+    link->room = 2 * needed;
+    return true;
+}
+
 void link_deliver(struct link *link, const uint8_t *data, size_t len)
 {
-    uint8_t *queue = realloc(link->queue, link->queued + len);
-    if (queue == NULL) {
+    if (!link_grow(link, link->queued + len)) {
         link_end(link);
         return;
     }
-    memcpy(queue + link->queued, data, len);
-    link->queue = queue;
+    memcpy(link->queue + link->queued, data, len);
     link->queued += len;
     /* From this the engine pauses the sender; it refuses what a sender that obeys never sends. */
     if (!snitun_channel_backlog(link->channel, link->queued))
@@ -82,6 +93,7 @@ static void link_drain(struct link *link)
     if (link->queued == 0) {
         free(link->queue);
         link->queue = NULL;
+        link->room = 0;
     }
     if (link->channel != NULL)
         snitun_channel_backlog(link->channel, link->queued);

@@ -14,7 +14,7 @@ struct link {
     int fd;                         /* -1: this link is free */
     bool readable;                  /* the engine was told that the endpoint has bytes */
     uint8_t *queue;                 /* bytes that the endpoint did not take yet */
-    size_t queued;
+    size_t queued, room;
 };
 
 /* Before anything else. */
