@@ -7,12 +7,23 @@
 #include <stddef.h>
 #include <stdint.h>
 
+/*
+ * The version of these headers, that of the pkg-config files. The number behind `.so.` changes when
+ * programs have to be compiled anew: structs may have grown then. Before 1.0.0 link the libraries
+ * that belong to the headers.
+ */
+#define ADIT_VERSION_MAJOR 0
+#define ADIT_VERSION_MINOR 1
+#define ADIT_VERSION_PATCH 0
+
 #if defined(__GNUC__)
 #define ADIT_PUBLIC   __attribute__((visibility("default")))
 #define ADIT_MUST_USE __attribute__((warn_unused_result))
+#define ADIT_UNNAMED  __extension__ /* before what C99 does not have: unions without a name */
 #else
 #define ADIT_PUBLIC
 #define ADIT_MUST_USE
+#define ADIT_UNNAMED
 #endif
 
 /*

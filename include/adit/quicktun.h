@@ -307,7 +307,7 @@ struct quicktun_event {
     uint8_t *data;     /* arguments of the command, in the caller's buffer; of a packet: itself */
     size_t len;        /* of data */
     uint16_t gso_size; /* QUICKTUN_PACKET: of a segmented packet; 0 = it is none */
-    union {
+    ADIT_UNNAMED union {
         struct quicktun_network network;
         struct quicktun_route route;
     };

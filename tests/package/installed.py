@@ -24,6 +24,8 @@ LIBRARIES = {
     "adit-sodiumtcp": (["sodiumtcp.h"], {"libsodium.so.23"}),
 }
 PUBLIC = re.compile(r"^ADIT_PUBLIC\b[^(;]*?\b(\w+)\(", re.M)
+STANDARDS = [(["cc"], "c99"), (["cc"], "c11"), (["cc"], "c17"),
+             (["c++", "-x", "c++"], "c++11"), (["c++", "-x", "c++"], "c++17")]
 WARNINGS = ["-std=c11", "-Wall", "-Wextra", "-Wpedantic", "-Werror"]
 
 # A program whose own functions have the names of ours.
@@ -103,12 +105,21 @@ class Installed(unittest.TestCase):
                 self.assertLessEqual(found, needed)
                 self.assertIn(f"Library soname: [lib{name}.so.0]", dynamic)
 
-    def test_each_header_stands_alone(self):
+    def test_each_header_stands_alone_in_every_language(self):
         for header in self.include.glob("*.h"):
-            with self.subTest(header.name):
-                source = self.root / "alone.c"
-                source.write_text(f"#include <adit/{header.name}>\nint unused;\n")
-                output("cc", *WARNINGS, "-fsyntax-only", "-I", self.include.parent, source)
+            source = self.root / "alone.c"
+            source.write_text(f"#include <adit/{header.name}>\nint unused;\n")
+            for compiler, standard in STANDARDS:
+                with self.subTest(header=header.name, standard=standard):
+                    output(*compiler, *WARNINGS[1:], f"-std={standard}", "-fsyntax-only", "-I",
+                           self.include.parent, source)
+
+    def test_the_headers_have_the_version_of_the_libraries(self):
+        text = (self.include / "adit.h").read_text()
+        version = ".".join(re.search(rf"#define ADIT_VERSION_{part} (\d+)", text)[1]
+                           for part in ("MAJOR", "MINOR", "PATCH"))
+        for name in LIBRARIES:
+            self.assertEqual([version], self.flags(name, "--modversion"))
 
     def test_the_example_is_built_with_the_shared_library(self):
         program = self.compile(sorted(EXAMPLES.glob("*.c")), *self.flags("adit-snitun"))
