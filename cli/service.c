@@ -353,8 +353,10 @@ static int drop_privileges(struct service *service)
         log_event(service->loop, LOG_INFO, "user", "runs as %s", service->user.name);
         options_each(&service->options, warn_of_unreadable, service);
     } else if (io_process_is_root() && options_count(&service->options, "user") == 0) {
-        log_event(service->loop, LOG_WARN, "user",
-                  "runs as root: there is no user adit, and --user was not given");
+        log_event(
+            service->loop, LOG_WARN, "user",
+            "runs as root: there is no user adit (useradd --system adit makes it), and --user "
+            "was not given");
     }
     return EXIT_FINE;
 }

@@ -52,7 +52,9 @@ static int renew_credential(struct publish *publish, char *why, size_t why_len)
     if (path != NULL && credential_read(credential, disk, path, why, why_len) != 0)
         return -1;
     if (credential->valid > 0 && credential->valid <= io_wall_s(publish->loop)) {
-        snprintf(why, why_len, "the credential for %s has expired", credential->hostname);
+        snprintf(why, why_len,
+                 "the credential for %s has expired: mint another one, or set this clock right",
+                 credential->hostname);
         return -1;
     }
     if (credential->keys.cipher != SNITUN_AES_GCM)

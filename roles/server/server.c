@@ -341,8 +341,8 @@ void server_stop(struct server *server)
     server->stopping = true;
     changes_free(server->changes);
     server->changes = NULL;
-    log_event(server->loop, LOG_INFO, "stopping", "closing within %u ms",
-              server->settings->drain_ms);
+    log_event(server->loop, LOG_INFO, "stopping", "closing within %g s",
+              server->settings->drain_ms / 1000.0);
     if (server->workers_ready == server->worker_count)
         begin_to_stop(server);
 }
