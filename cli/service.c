@@ -158,12 +158,14 @@ static void refuse_file(struct service *service, const struct report *report, ch
              report->mistakes == 1 ? "mistake" : "mistakes");
 }
 
-/* The first file of the options that the sandbox has not left to this process. */
+/* The first file of the options that the sandbox has not left to this process, and that is read
+ * after the start: the control socket is not. */
 static void find_kept_from(void *arg, const struct option_spec *spec,
                            const struct option_value *value)
 {
     const char **kept = arg;
-    bool file = spec->kind == OPTION_FILE || spec->kind == OPTION_SECRET;
+    bool file = spec->kind == OPTION_SECRET ||
+                (spec->kind == OPTION_FILE && strcmp(spec->name, "control") != 0);
     if (*kept == NULL && file && strcmp(value->text, "-") != 0 &&
         io_process_is_kept_from(value->text))
         *kept = value->text;

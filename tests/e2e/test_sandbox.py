@@ -82,6 +82,18 @@ def test_a_reload_cannot_read_what_no_option_named_at_the_start(programs):
     process.wait_for(f"warn sandbox: {elsewhere}/key is not beside .*: restart it to use that file")
 
 
+def test_a_reload_that_changes_nothing_warns_of_nothing(programs):
+    home = programs.directory / "home"
+    home.mkdir()
+    key = write_secret(home / "key", programs.key + "\n")
+    process = programs.role("serve", "--listen", "127.0.0.1:0", "--fernet-key-file", key)
+    programs.ready(process)
+    assert process.control.parent != home
+    process.signal(1)
+    process.wait_for("reload: reloaded")
+    assert not process.matches("warn sandbox")
+
+
 def test_a_file_that_is_wrong_by_itself_asks_for_no_restart(programs):
     key = write_secret(programs.directory / "key", programs.key + "\n")
     config = programs.directory / "serve.yaml"
