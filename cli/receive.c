@@ -30,8 +30,9 @@ static const struct option_spec specs[] = {
      .value = "DIR|FILE|-",
      .kind = OPTION_FILE,
      .traits = OPTION_NEEDED | OPTION_STDIN | OPTION_WRITTEN,
-     .help = "Where it goes: a directory for files with names; a file, a FIFO or - (standard "
-             "output) for one stream without. A FIFO and - take one stream, then it ends."},
+     .help = "Where it goes: a directory that is there, for files with names; a file, a FIFO or - "
+             "(standard output) for one stream without. A FIFO and - take one stream, then it "
+             "ends."},
     {.name = "seen-file",
      .value = "FILE",
      .kind = OPTION_FILE,
