@@ -330,7 +330,7 @@ def test_the_passphrase_file_must_be_secret(site):
     site.receive()
     site.password.chmod(0o644)
     said = site.send(random_file(site.home / "f", 1), code=1)
-    assert "others" in said.text("err") or "may read" in said.text("err")
+    assert "no place for a secret: " in said.text("err")
 
 
 def test_passwd_keeps_the_other_lines(site):
