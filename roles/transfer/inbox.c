@@ -332,6 +332,18 @@ static bool is_empty(struct io_file *file)
     return io_file_stat(file, &stat) == 0 && stat.size == 0;
 }
 
+/* A part stays for the next time, but for one that nothing came of. */
+static void close_part(struct inbox *inbox)
+{
+    char part[PATH_ROOM];
+    if (inbox->file != NULL && is_empty(inbox->file)) {
+        part_of(inbox->open->path, part);
+        (void)io_dir_remove(inbox->directory, part);
+    }
+    io_file_close(inbox->file);
+    inbox->file = NULL;
+}
+
 /* The part, for this transfer alone, from its offset on. */
 static bool open_part(struct inbox *inbox, const struct inbox_step *step,
                       struct inbox_failure *failure)
@@ -344,11 +356,11 @@ static bool open_part(struct inbox *inbox, const struct inbox_step *step,
     int good = inbox->file == NULL ? error : 1;
     if (good > 0 && step->length > 0)
         good = is_as_offered(inbox, inbox->open);
-    if (good == 0 && is_empty(inbox->file))
-        (void)io_dir_remove(inbox->directory, part); /* it was made just now */
-    if (good == 0)
+    if (good == 0) {
+        close_part(inbox);
         return fail(failure, step->number, SODIUMTCP_CODE_IN_THE_WAY, path,
                     "another transfer has finished or changed what was there of it");
+    }
     error = good < 0 ? good : io_file_truncate(inbox->file, step->length);
     return error == 0 || io_failed(failure, step->number, path, error);
 }
@@ -464,6 +476,8 @@ static bool end(struct inbox *inbox, struct inbox_step *step, struct inbox_failu
         int error = settle(inbox, announced);
         good = error == 0 || io_failed(failure, step->number, announced->path, error);
     }
+    if (status == SODIUMTCP_ABANDONED)
+        close_part(inbox);
     io_file_close(inbox->file);
     inbox->file = NULL;
     inbox->open = NULL;
@@ -517,9 +531,9 @@ void inbox_free(struct inbox *inbox)
 {
     if (inbox == NULL)
         return;
+    close_part(inbox);
     for (size_t i = 0; i < SODIUMTCP_ASKED_MAX; i++)
         free(inbox->ring[i].path);
-    io_file_close(inbox->file);
     io_dir_close(inbox->directory);
     free(inbox->scratch);
     zstd_unpacker_free(inbox->unpacker);

@@ -54,7 +54,7 @@ struct inbox_config {
 
 struct inbox;
 struct inbox *inbox_new(struct io_disk *disk, const struct inbox_config *config);
-void inbox_free(struct inbox *inbox); /* may block; parts stay */
+void inbox_free(struct inbox *inbox); /* may block; parts stay, but for an empty one */
 
 /* What stopped the connection, for the other side. */
 struct inbox_failure {

@@ -136,6 +136,41 @@ static unsigned lose_power_often(struct again *again)
     return there;
 }
 
+/* A connection that ends behind START, or behind some bytes. */
+static void break_off(struct io_loop *loop, void *arg)
+{
+    const size_t *len = arg;
+    struct inbox_failure failure;
+    struct inbox *inbox = open_inbox(loop);
+    begin(inbox, SODIUMTCP_FILE, SODIUMTCP_REPLACE);
+    struct inbox_step *step = step_new(INBOX_START);
+    assert_true(inbox_do(inbox, step, &failure));
+    inbox_step_free(step);
+    if (*len > 0) {
+        step = step_new(INBOX_WRITE);
+        step->len = *len;
+        step->bytes = calloc(1, *len);
+        assert_non_null(step->bytes);
+        assert_true(inbox_do(inbox, step, &failure));
+        inbox_step_free(step);
+    }
+    inbox_free(inbox);
+}
+
+static void a_part_stays_when_bytes_have_come_of_it_alone(void **state)
+{
+    (void)state;
+    for (size_t len = 0; len < 2; len++) {
+        struct pair pair;
+        pair_open(&pair, 1);
+        sim_tree_put(pair.hosts[0], "/in", NULL, 0);
+        pair_on(&pair, 0, break_off, &len);
+        const char *name = sim_tree_next(pair.hosts[0], "/in", NULL);
+        assert_int_equal(name != NULL, len > 0);
+        pair_close(&pair);
+    }
+}
+
 static void a_name_that_was_not_settled_may_be_gone(void **state)
 {
     (void)state;
@@ -297,6 +332,7 @@ static void a_part_that_another_connection_added_to_is_gone_on_with(void **state
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_part_stays_when_bytes_have_come_of_it_alone),
         cmocka_unit_test(a_name_that_was_not_settled_may_be_gone),
         cmocka_unit_test(a_file_that_is_left_as_it_is_survives_the_power),
         cmocka_unit_test(a_whole_file_that_is_not_sent_again_survives_the_power),
