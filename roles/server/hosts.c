@@ -96,6 +96,12 @@ static struct host *add(struct hosts *hosts, const char *name)
     return host;
 }
 
+static void give(struct host *host, struct peer_ref peer)
+{
+    host->peer = peer;
+    host->from.family = 0;
+}
+
 bool hosts_claim(struct hosts *hosts, const char *name, struct peer_ref peer)
 {
     struct host *host;
@@ -110,14 +116,29 @@ bool hosts_claim(struct hosts *hosts, const char *name, struct peer_ref peer)
     } else {
         host = add(hosts, name);
     }
-    if (host != NULL) {
-        host->peer = peer;
-        host->from.family = 0;
-    }
+    if (host != NULL)
+        give(host, peer);
     pthread_mutex_unlock(&hosts->lock);
     if (lost)
         hosts->watch(hosts->arg, name, peer, loser);
     return host != NULL;
+}
+
+bool hosts_reclaim(struct hosts *hosts, const char *name, struct peer_ref peer, bool *anew)
+{
+    struct host *host;
+    bool has;
+
+    pthread_mutex_lock(&hosts->lock);
+    host = find(hosts, name);
+    *anew = host == NULL;
+    if (host == NULL)
+        host = add(hosts, name);
+    if (host != NULL && *anew)
+        give(host, peer);
+    has = host != NULL && same_peer(&host->peer, &peer);
+    pthread_mutex_unlock(&hosts->lock);
+    return has;
 }
 
 void hosts_release(struct hosts *hosts, const char *name, struct peer_ref peer)

@@ -33,6 +33,9 @@ void hosts_free(struct hosts *hosts);
 /* The newest claim wins. False without memory: the table is as before. */
 bool hosts_claim(struct hosts *hosts, const char *name, struct peer_ref peer);
 
+/* Takes the name where nobody has it. True when it is that peer's now; *anew: it was nobody's. */
+bool hosts_reclaim(struct hosts *hosts, const char *name, struct peer_ref peer, bool *anew);
+
 /* Only where the name is still that peer's. */
 void hosts_release(struct hosts *hosts, const char *name, struct peer_ref peer);
 

@@ -32,6 +32,7 @@ enum {
     SERVER_OLDER_MAX =
         4, /* superseded peers of a name in a worker; the oldest is closed for more */
     SERVER_PROBE_MS = 5000,     /* a superseded peer answers a ping within, or is closed */
+    SERVER_RECLAIM_MS = 5000,   /* it looks so often whether its names are free again */
     SERVER_CLOCK_LOOK_MS = 500, /* how soon a worker notices that the wall clock was set */
     SERVER_CLOCK_STEP_MS = 100, /* by less than this it was not */
     SERVER_EXHAUSTED_MS = 200,  /* without descriptors: pause before accepting again */

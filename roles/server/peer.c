@@ -11,7 +11,7 @@ enum peer_state {
     PEER_CHALLENGED, /* its token was good, the challenge is not answered */
     PEER_SERVING,
     PEER_PROBED,     /* another peer took a name: is this one still there? */
-    PEER_SUPERSEDED, /* it is; it keeps its channels */
+    PEER_SUPERSEDED, /* it is; it keeps its channels, and waits for the name to be free again */
 };
 
 struct server_peer {
@@ -116,9 +116,41 @@ static void schedule(struct server_peer *peer)
 
     if (peer->state == PEER_PROBED && peer->probe_due_ms < at_ms)
         at_ms = peer->probe_due_ms;
+    if (peer->state == PEER_SUPERSEDED && now_ms + SERVER_RECLAIM_MS < at_ms)
+        at_ms = now_ms + SERVER_RECLAIM_MS;
     if (peer->drain_at_ms < at_ms)
         at_ms = peer->drain_at_ms;
     tunnel_wake_at(peer->tunnel, at_ms);
+}
+
+static void note_name(struct server_peer *peer, const char *name)
+{
+    hosts_note(peer->worker->server->hosts, name, peer->ref, io_wall_s(peer->worker->loop),
+               &peer->source.ip);
+}
+
+/* Whoever took names from it may have left: then they are served here again. */
+static void reclaim(struct server_peer *peer)
+{
+    struct server_worker *worker = peer->worker;
+    bool has_all = true;
+
+    for (size_t i = 0; i < peer->name_count; i++) {
+        const char *name = peer->names[i];
+        bool anew;
+
+        if (!hosts_reclaim(worker->server->hosts, name, peer->ref, &anew)) {
+            has_all = false;
+        } else if (anew) {
+            note_name(peer, name);
+            log_event(worker->loop, LOG_INFO, "peer-again",
+                      "%s: the newer connection has left, the older one serves it", name);
+        }
+    }
+    if (!has_all)
+        return;
+    peer->state = PEER_SERVING;
+    list_remove(&peer->in_superseded);
 }
 
 static void on_woke(void *arg)
@@ -141,6 +173,8 @@ static void on_woke(void *arg)
         }
         peer->state = PEER_SUPERSEDED;
     }
+    if (peer->state == PEER_SUPERSEDED && !peer->worker->stopping)
+        reclaim(peer);
     schedule(peer);
 }
 
@@ -164,8 +198,7 @@ static void on_established(void *arg)
         return;
     }
     for (size_t i = 0; i < peer->name_count; i++)
-        hosts_note(worker->server->hosts, peer->names[i], peer->ref, io_wall_s(worker->loop),
-                   &peer->source.ip);
+        note_name(peer, peer->names[i]);
     ticket_give_back(worker, &peer->ticket);
     worker->counters.peers++;
     addr_format(&peer->source, from);

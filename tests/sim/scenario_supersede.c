@@ -1,7 +1,8 @@
 /*
  * Publishers that take names from each other. The newest one that has answered its challenge gets
  * every new device at once, name by name; the older one keeps its channels until its token's end,
- * if it still answers, and is gone soon if it does not.
+ * if it still answers, and is gone soon if it does not. When the newer one has gone, an older one
+ * that is still there gets the new devices again.
  */
 #include "tests/sim/gang.h"
 #include "tests/sim/phone.h"
@@ -17,13 +18,15 @@ enum {
     CLAIMANTS = 4,
     CALLS_MAX = CLAIMANTS * NAMES,
     NOBODY = -1,
+    ANYBODY = -2,
     START_S = 4,
     CONNECT_S = 20,
     ANSWER_US = 3 * TOWN_SECOND_US, /* connections and round trips of 250 ms */
     PROBE_US = 5 * TOWN_SECOND_US,  /* a superseded peer answers a ping within */
+    AGAIN_US = 5 * TOWN_SECOND_US,  /* and serves names that are free again within, later on */
     EXPIRY_US = TOWN_SECOND_US,     /* after its token's end a peer is closed within */
     LATE_US = TOWN_SECOND_US / 2,   /* on its way to who sees it */
-    VALID_MIN_S = 60,
+    VALID_MIN_S = 90,
     VALID_MAX_S = 200,
     JUMP_MAX_S = 40,
     END_S = 300,
@@ -143,6 +146,13 @@ static bool is_answered(void *arg)
     return phone->state != PHONE_DIALS;
 }
 
+static bool may_serve(const struct quarrel *quarrel, const struct held *held, size_t name)
+{
+    size_t number = held->phone.number;
+    return number < CLAIMANTS && quarrel->claimants[number].up &&
+           quarrel->claimants[number].named[name];
+}
+
 /* The newest claimant of a name answers; nobody where it is gone. */
 static void call(struct quarrel *quarrel, size_t name)
 {
@@ -152,6 +162,8 @@ static void call(struct quarrel *quarrel, size_t name)
     phone_call(&held->phone, town->devices[0], &town->server_at, names[name]);
     if (!sim_run(town->world, sim_now_us(town->world) + ANSWER_US, is_answered, &held->phone))
         sim_fail(town->world, "%s does not answer", names[name]);
+    else if (held->phone.state == PHONE_TALKS && owner == ANYBODY && may_serve(quarrel, held, name))
+        quarrel->owner[name] = owner = (int)held->phone.number;
     else if (held->phone.state != PHONE_TALKS || (int)held->phone.number != owner)
         sim_fail(town->world, "%s is answered by %d, not %d", names[name],
                  held->phone.state == PHONE_TALKS ? (int)held->phone.number : NOBODY, owner);
@@ -190,6 +202,18 @@ static void check_calls(struct quarrel *quarrel, const char *when)
     }
 }
 
+/* A name that its newest claimant has left is served by any other one that is there, if one is. */
+static void serve_again(struct quarrel *quarrel, size_t name)
+{
+    bool left = false;
+    for (size_t i = 0; i < CLAIMANTS; i++)
+        left = left || (quarrel->claimants[i].up && quarrel->claimants[i].named[name]);
+    if (left && quarrel->call_count < CALLS_MAX) {
+        quarrel->owner[name] = ANYBODY;
+        call(quarrel, name);
+    }
+}
+
 /* The superseded who did not answer the ping are gone, with all their names. */
 static void bury_silent(struct quarrel *quarrel)
 {
@@ -204,7 +228,10 @@ static void bury_silent(struct quarrel *quarrel)
             quarrel->owner[n] = quarrel->owner[n] == (int)i ? NOBODY : quarrel->owner[n];
     }
     if (any)
-        wait_us(quarrel, PROBE_US + LATE_US);
+        wait_us(quarrel, PROBE_US + AGAIN_US + LATE_US);
+    for (size_t n = 0; any && n < NAMES; n++)
+        if (quarrel->owner[n] == NOBODY && sim_failure(quarrel->town.world) == NULL)
+            serve_again(quarrel, n);
 }
 
 /* ---- Expiry ---- */

@@ -90,6 +90,32 @@ static void claiming_again_what_one_has_is_no_loss(void **state)
     hosts_free(watched->hosts);
 }
 
+static void a_name_that_was_left_can_be_taken_back(void **state)
+{
+    struct watched *watched = make_hosts();
+    struct adit_ip from = {.family = 4, .bytes = {192, 0, 2, 1}};
+    struct peer_ref found;
+    double since_s;
+    bool anew;
+
+    (void)state;
+    assert_true(hosts_claim(watched->hosts, "a.example", first));
+    assert_true(hosts_claim(watched->hosts, "a.example", second));
+    assert_false(hosts_reclaim(watched->hosts, "a.example", first, &anew));
+    assert_false(anew);
+    hosts_note(watched->hosts, "a.example", second, 5, &from);
+    hosts_release(watched->hosts, "a.example", second);
+    assert_true(hosts_reclaim(watched->hosts, "a.example", first, &anew));
+    assert_true(anew);
+    assert_true(hosts_reclaim(watched->hosts, "a.example", first, &anew));
+    assert_false(anew);
+    assert_true(hosts_look_up(watched->hosts, "a.example", &found));
+    assert_memory_equal(&found, &first, sizeof(first));
+    assert_false(hosts_noted(watched->hosts, "a.example", &since_s, &from));
+    assert_int_equal(watched->calls, 1);
+    hosts_free(watched->hosts);
+}
+
 static void a_loser_cannot_release_the_winners_name(void **state)
 {
     struct watched *watched = make_hosts();
@@ -322,6 +348,7 @@ int main(void)
         cmocka_unit_test(a_claimed_name_is_found),
         cmocka_unit_test(the_newest_claim_wins_and_the_loser_is_named),
         cmocka_unit_test(claiming_again_what_one_has_is_no_loss),
+        cmocka_unit_test(a_name_that_was_left_can_be_taken_back),
         cmocka_unit_test(a_loser_cannot_release_the_winners_name),
         cmocka_unit_test(what_was_noted_is_of_the_peer_that_has_the_name),
         cmocka_unit_test(a_slot_used_again_is_another_peer),
