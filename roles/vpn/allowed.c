@@ -197,11 +197,9 @@ static bool is_of(const struct node *node, const struct cidr *prefix)
            ip_equal(&node->prefix.ip, &prefix->ip);
 }
 
-/* Takes a node out that stands for nothing and has no more than one child. */
-static void drop_if_idle(struct node **link)
+/* Takes the node that hangs there out if it stands for nothing and has no more than one child. */
+static void drop_if_idle(struct node **link, struct node *node)
 {
-    struct node *node = *link;
-
     if (node->owners != NULL || node->routed || (node->child[0] != NULL && node->child[1] != NULL))
         return;
     *link = node->child[node->child[0] == NULL];
@@ -243,18 +241,19 @@ void allowed_remove(struct allowed *allowed, const struct cidr *prefix, unsigned
 {
     struct node **above;
     struct node **link = seek(allowed, prefix, &above);
-    struct allowed_owner *owner = is_of(*link, prefix) ? take_owner(*link, peer) : NULL;
+    struct node *node = *link;
+    struct allowed_owner *owner = is_of(node, prefix) ? take_owner(node, peer) : NULL;
 
     if (owner == NULL)
         return;
     free(owner);
-    if ((*link)->owners != NULL)
+    if (node->owners != NULL)
         return;
     allowed->count--;
-    note(allowed, *link);
-    drop_if_idle(link);
+    note(allowed, node);
+    drop_if_idle(link, node);
     if (above != NULL)
-        drop_if_idle(above);
+        drop_if_idle(above, *above);
 }
 
 /* ---- The kernel's routes ---- */
@@ -266,9 +265,9 @@ static void settled(struct allowed *allowed, struct node *node)
 
     list_remove(&node->unsettled);
     node->routed = !node->routed;
-    drop_if_idle(link);
+    drop_if_idle(link, node);
     if (above != NULL)
-        drop_if_idle(above);
+        drop_if_idle(above, *above);
 }
 
 void allowed_settle(struct allowed *allowed,
