@@ -59,6 +59,8 @@ static void send_packet(struct tcp_end *end, struct packet packet)
     conn->world->totals.packets++;
     packet.ack = end->received + (end->fin_received ? 1 : 0);
     packet.edge = window_edge(end);
+    packet.stamp_us = conn->world->now_us;
+    packet.echo_us = end->echo_us;
     end->told_edge = packet.edge;
     if (conn->forgotten || !wire_send(&end->wire, end->host, end->other->host, &packet))
         conn_lost(conn);
@@ -70,13 +72,16 @@ static void send_plain(struct tcp_end *end, enum packet_kind kind)
 }
 
 /*
- * As much as written bytes, window and the largest segment allow; less where the weather cuts. A
+ * As much as written bytes, windows and the largest segment allow; less where the weather cuts. A
  * window that would cut it short is left to grow, unless that took too long already.
  */
 static uint32_t segment_len(struct tcp_end *end, bool overdue)
 {
     struct sim_world *world = end->conn->world;
-    uint64_t window = end->edge > end->sent ? end->edge - end->sent : 0;
+    uint64_t edge = end->congestion_window == 0
+                        ? end->edge
+                        : least(end->edge, end->acked + end->congestion_window);
+    uint64_t window = edge > end->sent ? edge - end->sent : 0;
     uint64_t wanted = least(end->written - end->sent, end->segment_max);
     uint64_t len = least(wanted, window);
     if (len < wanted && len < end->other->receive_max / 2 && !overdue)
@@ -105,14 +110,7 @@ static void pump(struct tcp_end *end, bool overdue)
             return;
         }
         struct packet packet = {.kind = PACKET_DATA, .offset = end->sent, .len = len, .fin = fin};
-        bool fresh = end->sent >= end->sent_most;
         end->sent += len + (fin ? 1 : 0);
-        if (end->sent > end->sent_most)
-            end->sent_most = end->sent;
-        if (end->timed_to == 0 && fresh) {
-            end->timed_to = end->sent;
-            end->timed_from_us = end->conn->world->now_us;
-        }
         send_packet(end, packet);
     }
 }
@@ -220,6 +218,18 @@ static void retry_request(struct tcp_end *end)
     send_plain(end, PACKET_REQUEST);
 }
 
+/*
+ * What was on its way may be lost, or wait in a queue: one segment tells, and as many more go as
+ * are acknowledged (RFC 5681, 3.1). All of them at once would lengthen that queue until each was
+ * sent again before its acknowledgement could come.
+ */
+static void start_slowly(struct tcp_end *end)
+{
+    if (end->sent > end->acked)
+        end->congestion_window = end->segment_max;
+    end->sent = end->acked;
+}
+
 static void retry(void *arg)
 {
     struct tcp_end *end = arg;
@@ -238,9 +248,8 @@ static void retry(void *arg)
         return;
     }
     end->retries++;
-    end->timed_to = 0;
     sim_event_in(&end->retry, retry_us(end));
-    end->sent = end->acked;
+    start_slowly(end);
     if (end->edge <= end->sent && end->sent < end->written)
         send_packet(end, (struct packet){.kind = PACKET_DATA, .offset = end->sent, .probe = true});
     else
@@ -249,27 +258,31 @@ static void retry(void *arg)
 
 /* ---- Receiving ---- */
 
+/* Bytes were acknowledged for the first time. */
+static void take_progress(struct tcp_end *end, const struct packet *packet)
+{
+    ring_drop(&end->out, least(packet->ack, end->written) - end->acked);
+    if (end->congestion_window != 0)
+        end->congestion_window += packet->ack - end->acked;
+    end->acked = packet->ack;
+    if (end->sent < end->acked)
+        end->sent = end->acked;
+    if (packet->echo_us != 0)
+        end->rtt_us = end->conn->world->now_us - packet->echo_us;
+    end->retries = 0;
+    sim_event_cancel(&end->retry);
+}
+
 /* Like Linux, it tells of room when half of what may be unsent has gone. */
 static void take_ack(struct tcp_end *end, const struct packet *packet)
 {
-    bool acked = false;
+    bool acked = packet->ack > end->acked;
     if (packet->edge > end->edge)
         end->edge = packet->edge;
     if (end->sent == end->acked)
         end->retries = 0;
-    if (packet->ack > end->acked) {
-        ring_drop(&end->out, least(packet->ack, end->written) - end->acked);
-        end->acked = packet->ack;
-        if (end->sent < end->acked)
-            end->sent = end->acked;
-        if (end->timed_to != 0 && end->acked >= end->timed_to) {
-            end->rtt_us = end->conn->world->now_us - end->timed_from_us;
-            end->timed_to = 0;
-        }
-        end->retries = 0;
-        sim_event_cancel(&end->retry);
-        acked = true;
-    }
+    if (acked)
+        take_progress(end, packet);
     pump(end, false);
     if (acked && unsent(end) < end->not_sent_max / 2)
         tell(end, TCP_WRITABLE);
@@ -323,6 +336,8 @@ static void take_data(struct tcp_end *end, const struct packet *packet)
     if (end->state != TCP_OPEN)
         return;
     bool fresh = packet->offset + packet->len > end->received;
+    if (packet->offset <= end->received)
+        end->echo_us = packet->stamp_us;
     if (!end->held && packet->len > 0 && fresh) {
         tcp_reset(end); /* nobody will read it */
         return;

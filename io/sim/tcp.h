@@ -47,10 +47,10 @@ struct tcp_end {
     struct ring out; /* from acked to written */
     uint64_t acked;
     uint64_t sent;
-    uint64_t sent_most; /* as far as it ever was: what is before was sent again */
     uint64_t written;
-    uint64_t edge; /* as far as the other side's window reaches */
-    bool fin;      /* the direction ends at `written` */
+    uint64_t edge;              /* as far as the other side's window reaches */
+    uint64_t congestion_window; /* what may be on its way since a retransmission; 0 = any */
+    bool fin;                   /* the direction ends at `written` */
     size_t send_max;
     size_t not_sent_max;
     size_t segment_max;
@@ -64,9 +64,8 @@ struct tcp_end {
     struct wire wire; /* packets on their way to the other end */
     bool lossy;       /* a packet of the connection was lost and may be missed */
     unsigned retries;
-    uint64_t rtt_us;   /* as last measured */
-    uint64_t timed_to; /* measuring: until this offset is acknowledged; 0 = not */
-    uint64_t timed_from_us;
+    uint64_t rtt_us;        /* as last measured */
+    uint64_t echo_us;       /* when what was received last in its order had been sent */
     struct sim_event retry; /* retransmission, probes, connection requests */
     struct sim_event orphan;
 };

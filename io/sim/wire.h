@@ -20,6 +20,8 @@ struct packet {
     uint64_t offset;
     uint64_t ack;
     uint64_t edge;
+    uint64_t stamp_us; /* when it was sent; as TCP's timestamps (RFC 7323) */
+    uint64_t echo_us;  /* the stamp of what it acknowledges */
     uint32_t len;
     uint8_t kind;
     bool fin;

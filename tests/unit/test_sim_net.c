@@ -279,6 +279,38 @@ static void a_link_carries_no_more_than_its_rate(void **state)
     assert_int_equal(pair.far.received, sizeof big);
 }
 
+/*
+ * After a loss, a queue may take longer than what is in it waits to be sent again: repetitions that
+ * lengthen it leave a link no time for anything else.
+ */
+static void repetitions_do_not_fill_a_thin_link(void **state)
+{
+    (void)state;
+    enum { BUFFER = 1 << 20, TIMES = 10, SEEDS = 5 }; /* which draw short segments, and long ones */
+    for (uint64_t seed = 1; seed <= SEEDS; seed++) {
+        struct sim_access thin = {.latency_us = 1000, .bytes_per_s = 100000};
+        struct pair other;
+        pair_open(&other, seed);
+        sim_host_set_access(other.hosts[0], &thin);
+        for (int i = 0; i < 2; i++)
+            sim_host_set_buffers(other.hosts[i], BUFFER, BUFFER);
+        pair_connect(&other);
+        sim_host_set_holes(other.hosts[0], true, false);
+        side_send(&other, &other.near, "x", 1);
+        pair_run_ms(&other, 100);
+        sim_host_set_holes(other.hosts[0], false, false);
+        pair_run_ms(&other, 900);
+        for (int i = 0; i < TIMES; i++)
+            side_send(&other, &other.near, big, sizeof big);
+        pair_run_ms(&other, 40 * 1000);
+        assert_int_equal(other.far.received, 1 + TIMES * sizeof big);
+        assert_int_equal(io_unacked(other.near.stream), 0);
+        side_abort(&other, &other.near);
+        side_abort(&other, &other.far);
+        pair_close(&other);
+    }
+}
+
 static void a_link_carries_no_longer_packets_than_its_own(void **state)
 {
     (void)state;
@@ -345,6 +377,7 @@ int main(void)
                                         setup, teardown),
         cmocka_unit_test_setup_teardown(a_stalled_link_delivers_later, setup, teardown),
         cmocka_unit_test_setup_teardown(a_link_carries_no_more_than_its_rate, setup, teardown),
+        cmocka_unit_test_setup_teardown(repetitions_do_not_fill_a_thin_link, setup, teardown),
         cmocka_unit_test_setup_teardown(a_link_carries_no_longer_packets_than_its_own, setup,
                                         teardown),
         cmocka_unit_test_setup_teardown(a_killed_process_ends_its_connections, setup, teardown),
