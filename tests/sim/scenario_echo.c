@@ -199,6 +199,13 @@ static bool all_called(void *arg)
     return echo->calls_left == 0 && echo->transfers.running == 0 && echo->call.slot == 0;
 }
 
+/* Called, or about to be; or done for the caller alone. */
+static bool runs(const struct transfer *transfer)
+{
+    return transfer->caller == TRANSFER_RUNNING ||
+           (transfer->caller == TRANSFER_DONE && transfer->answerer == TRANSFER_RUNNING);
+}
+
 /* Both ends of each. */
 static bool all_ended(void *arg)
 {
@@ -208,8 +215,7 @@ static bool all_ended(void *arg)
     const struct list *head = &echo->transfers.all;
     for (const struct list *at = head->next; at != head; at = at->next) {
         const struct transfer *transfer = container_of(at, struct transfer, node);
-        if (transfer->id >= echo->first_calm && transfer->caller == TRANSFER_DONE &&
-            transfer->answerer == TRANSFER_RUNNING)
+        if (transfer->id >= echo->first_calm && runs(transfer))
             return false;
     }
     return true;
