@@ -36,12 +36,28 @@ struct rough_town {
 
 /* ---- Calls ---- */
 
-static struct transfer *draw_transfer(struct town *town)
+/*
+ * No second one has to come through: version 0 cannot stop what a slow reader leaves, so two of
+ * them may be more than the server's memory holds.
+ */
+static bool many_may_wait(const struct rough_town *rough)
 {
+    const struct list *head = &rough->town.transfers.all;
+    for (const struct list *at = head->next; at != head; at = at->next) {
+        const struct transfer *transfer = container_of(at, struct transfer, node);
+        if (transfer->id >= rough->town.first_calm && transfer->down_len >= MANY_BYTES_MIN)
+            return false;
+    }
+    return true;
+}
+
+static struct transfer *draw_transfer(struct rough_town *rough)
+{
+    struct town *town = &rough->town;
     struct sim_world *world = town->world;
     size_t which = sim_random_below(world, town->household_count);
     const struct service *service = &town->households[which].service;
-    if (sim_chance(world, 300))
+    if (sim_chance(world, 300) && many_may_wait(rough))
         return transfer_new_slow(&town->transfers, service,
                                  sim_random_between(world, MANY_BYTES_MIN, MANY_BYTES_MAX));
     if (sim_chance(world, 1000))
@@ -59,7 +75,7 @@ static void plan_call(void *arg)
     if (rough->calls_left == 0)
         return;
     rough->calls_left--;
-    town_call(&rough->town, draw_transfer(&rough->town));
+    town_call(&rough->town, draw_transfer(rough));
     sim_event_in(&rough->call, sim_random_below(rough->town.world, 4 * TOWN_SECOND_US));
 }
 
