@@ -42,6 +42,8 @@ static int setup(void **state)
     netns_shell("ip addr add 192.0.2.1/24 dev cable && ip link set cable up && "
                 "ip addr add 2001:db8::1/64 dev cable nodad && "
                 "ip addr add 198.51.100.1/32 dev lo && ip addr add 2001:db8:1::1/128 dev lo");
+    /* The kernel says in its own time that an address may be listened on. */
+    netns_shell("while ip -6 addr show scope global tentative | grep -q inet6; do :; done");
     netns_enter(host);
     int result = world_setup(state);
     world = *state;
