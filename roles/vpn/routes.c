@@ -298,7 +298,5 @@ void vpn_routes_stop(struct vpn *vpn)
     io_timer_stop(&vpn->tell_later);
     io_task_cancel(&vpn->settle);
     io_timer_stop(&vpn->settle_later);
-    io_task_cancel(&vpn->settle);
-    io_timer_stop(&vpn->settle_later);
     io_timer_stop(&vpn->names_late);
 }
