@@ -71,7 +71,8 @@ static const struct option_spec specs[] = {
      .min = 1,
      .max = 1000000,
      .fallback = "4096",
-     .help = "Connections that a worker holds before they are known; further ones wait."},
+     .help = "Connections that a worker holds before they are known. At so many further ones wait, "
+             "and the oldest are closed after a second."},
     {.name = "early-bytes",
      .value = "SIZE",
      .kind = OPTION_SIZE,

@@ -49,6 +49,11 @@ static void refuse(struct early *early, enum refusal refusal, const char *why)
     forget(early);
 }
 
+static struct early *oldest(const struct server_worker *worker)
+{
+    return container_of(worker->early.next, struct early, link);
+}
+
 static void refuse_bytes(struct early *early)
 {
     refuse(early, REFUSED_EARLY_BYTES,
@@ -364,10 +369,21 @@ void early_accepted(struct server_listener *listener, struct io_stream *stream)
                     limits->hello_ms > limits->token_ms ? limits->hello_ms : limits->token_ms);
 }
 
+uint64_t early_oldest_ms(const struct server_worker *worker)
+{
+    return oldest(worker)->since_ms;
+}
+
+void early_end_oldest(struct server_worker *worker)
+{
+    refuse(oldest(worker), REFUSED_EARLY_LIMIT, "others wait, and it has not said who it is");
+}
+
 void early_end_all(struct server_worker *worker)
 {
     while (!list_empty(&worker->early)) {
-        struct early *early = container_of(worker->early.next, struct early, link);
+        struct early *early = oldest(worker);
+
         io_abort(early->stream);
         forget(early);
     }

@@ -31,11 +31,12 @@ enum {
     SERVER_HANDOVERS_MAX = 1024, /* on their way to one worker; more are refused */
     SERVER_OLDER_MAX =
         4, /* superseded peers of a name in a worker; the oldest is closed for more */
-    SERVER_PROBE_MS = 5000,     /* a superseded peer answers a ping within, or is closed */
-    SERVER_RECLAIM_MS = 5000,   /* it looks so often whether its names are free again */
-    SERVER_CLOCK_LOOK_MS = 500, /* how soon a worker notices that the wall clock was set */
-    SERVER_CLOCK_STEP_MS = 100, /* by less than this it was not */
-    SERVER_EXHAUSTED_MS = 200,  /* without descriptors: pause before accepting again */
+    SERVER_PROBE_MS = 5000,      /* a superseded peer answers a ping within, or is closed */
+    SERVER_RECLAIM_MS = 5000,    /* it looks so often whether its names are free again */
+    SERVER_CLOCK_LOOK_MS = 500,  /* how soon a worker notices that the wall clock was set */
+    SERVER_CLOCK_STEP_MS = 100,  /* by less than this it was not */
+    SERVER_EXHAUSTED_MS = 200,   /* without descriptors: pause before accepting again */
+    SERVER_EARLY_SAFE_MS = 1000, /* so long an early connection is kept when others wait, too */
 };
 
 /* Why a connection was refused or a peer closed; each is counted and is a class of log lines. */
@@ -54,6 +55,7 @@ enum refusal {
     REFUSED_CALLER_QUOTA, /* its address has as many channels as it may */
     REFUSED_TIMEOUT,      /* before authentication */
     REFUSED_ADDRESS_QUOTA,
+    REFUSED_EARLY_LIMIT, /* it was the oldest unknown one, and others waited */
     REFUSED_EARLY_BYTES,
     REFUSED_HANDOVER,  /* the other worker's queue is full */
     REFUSED_ROUTE,     /* a fixed route's target could not be reached */
@@ -135,6 +137,7 @@ struct server_worker {
     struct server_listener *listeners;
     size_t listener_count;
     struct io_timer resume_accepting;
+    struct io_timer make_room;
     struct io_timer clock_look;
     double clock_offset_s; /* of the wall clock to the loop's, as peers were scheduled by */
     struct list early;
@@ -229,7 +232,8 @@ void worker_check_idle(struct server_worker *worker);
 
 /*
  * So many early connections more or less, or another limit. While they are as many as may be, the
- * worker accepts none: further ones wait in the kernel, or for another worker.
+ * worker accepts none: further ones wait in the kernel, or for another worker, and the oldest are
+ * ended when they have been there for SERVER_EARLY_SAFE_MS.
  */
 void worker_count_early(struct server_worker *worker, int change);
 
@@ -239,6 +243,9 @@ void worker_clear(struct server_worker *worker);
 /* ---- early.c: before authentication ---- */
 
 void early_accepted(struct server_listener *listener, struct io_stream *stream);
+/* When the oldest was accepted. There must be one. */
+uint64_t early_oldest_ms(const struct server_worker *worker);
+void early_end_oldest(struct server_worker *worker);
 void early_end_all(struct server_worker *worker);
 
 /* ---- device.c: a device whose name is known ---- */

@@ -20,6 +20,7 @@ static const char *const names[REFUSALS] = {
     [REFUSED_CALLER_QUOTA] = "refused-caller-quota",
     [REFUSED_TIMEOUT] = "refused-timeout",
     [REFUSED_ADDRESS_QUOTA] = "refused-address-quota",
+    [REFUSED_EARLY_LIMIT] = "refused-early-limit",
     [REFUSED_EARLY_BYTES] = "refused-early-bytes",
     [REFUSED_HANDOVER] = "refused-handover",
     [REFUSED_ROUTE] = "refused-route",
@@ -37,6 +38,7 @@ static bool is_overload(enum refusal refusal)
     switch (refusal) {
     case REFUSED_CALLER_QUOTA:
     case REFUSED_ADDRESS_QUOTA:
+    case REFUSED_EARLY_LIMIT:
     case REFUSED_EARLY_BYTES:
     case REFUSED_HANDOVER:
     case REFUSED_RESOURCES:

@@ -45,6 +45,25 @@ static void pause_accepting(struct server_worker *worker)
         io_listener_pause(worker->listeners[i].listener);
 }
 
+/*
+ * Who says nothing keeps its place while there are free ones. So who would hold all of them has to
+ * connect as often as there are places, each second.
+ */
+static void make_room(void *arg)
+{
+    struct server_worker *worker = arg;
+
+    while (worker->full && !list_empty(&worker->early)) {
+        uint64_t safe_until_ms = early_oldest_ms(worker) + SERVER_EARLY_SAFE_MS;
+
+        if (io_now_ms(worker->loop) < safe_until_ms) {
+            io_timer_set(&worker->make_room, safe_until_ms);
+            return;
+        }
+        early_end_oldest(worker);
+    }
+}
+
 void worker_count_early(struct server_worker *worker, int change)
 {
     uint32_t max = worker->settings->limits.early_per_worker;
@@ -57,8 +76,10 @@ void worker_count_early(struct server_worker *worker, int change)
                      "paused accepting: %u connections are not known yet, as many as may be",
                      worker->early_count);
         pause_accepting(worker);
+        io_timer_set_in(&worker->make_room, 0);
     } else if (worker->full && worker->early_count < max - max / EARLY_LIMIT_SPARE) {
         worker->full = false;
+        io_timer_stop(&worker->make_room);
         resume_accepting(worker);
     }
 }
@@ -150,6 +171,7 @@ static void stop(struct io_loop *loop, void *arg)
     worker->stop_at_ms = io_now_ms(loop) + worker->settings->drain_ms;
     close_listeners(worker);
     io_timer_stop(&worker->resume_accepting);
+    io_timer_stop(&worker->make_room);
     early_end_all(worker);
     peer_drain_all(worker);
     worker_check_idle(worker);
@@ -188,6 +210,7 @@ void worker_run(struct io_loop *loop, void *arg)
     struct server_worker *worker = arg;
 
     io_timer_init(&worker->resume_accepting, loop, resume_accepting, worker);
+    io_timer_init(&worker->make_room, loop, make_room, worker);
     io_timer_init(&worker->clock_look, loop, look_at_clock, worker);
     io_task_init(&worker->idle_check, loop, check_idle, worker);
     worker->scratch = malloc(EARLY_BYTES_MAX);
