@@ -3,7 +3,8 @@
 #   make run      install what is missing, build, show a tunnel at work
 #   make build    release build: build/adit, the libraries, the test programs
 #   make test     every test under ASan and UBSan; 6 minutes at most on two processors
-#   make check    analyzers, TSan, clang, fuzzers, coverage, long tests; 18 minutes at most
+#   make check    analyzers, TSan, clang, fuzzers, coverage, long tests; 18 minutes on two processors
+#   make fuzz     every fuzzer, for MINUTES of processor time in all
 #   make soak     a server under mixed work while publishers die; MINUTES=30
 #   make bench    the benchmarks, or one: make bench AREA=snitun
 #   make demo-vpn two network namespaces joined by a VPN (root): its figures beside the cable's
@@ -20,7 +21,7 @@ AREA ?=
 PART ?=
 MINUTES ?= 30
 
-.PHONY: run build test check soak bench demo-vpn fmt install clean help
+.PHONY: run build test check fuzz soak bench demo-vpn fmt install clean help
 
 run: build
 	build/adit demo
@@ -37,6 +38,10 @@ test:
 check:
 	@scripts/install-packages build test check
 	@scripts/parts check $(PART)
+
+fuzz:
+	@scripts/install-packages build test check
+	@MINUTES='$(MINUTES)' scripts/parts fuzz
 
 soak: build
 	@scripts/install-packages build test
