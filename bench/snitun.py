@@ -377,7 +377,7 @@ def over_line(bench, names, rounds):
 
 def main():
     args = parser(__doc__)
-    args.add_argument("--seconds", type=float, default=0.5, help="of one measurement")
+    args.add_argument("--seconds", type=float, default=0.4, help="of one measurement")
     args.add_argument("--load", default=str(ROOT / "build" / "bench" / "load"))
     args.add_argument("--crowd", default=str(ROOT / "build" / "bench" / "crowd"))
     args.add_argument("--peers", type=int, default=18000, help="idle ones; 0 leaves them out")

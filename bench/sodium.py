@@ -190,7 +190,7 @@ def transfer(way, job):
 
 def measures(jobs):
     texts = {
-        "1 GB": "a file of random bytes to tmpfs", "disk": "the same to a disk; adit alone waits "
+        "1 GB": "a file of random bytes to tmpfs", "disk": "a fifth of it to a disk; adit alone waits "
         "until it is there", "files": "10,000 files of 10 KB to tmpfs",
         "delay": "a file over a path of 100 ms",
     }
@@ -205,16 +205,16 @@ def make_jobs(options, memory, disk):
             file.write(os.urandom(1_000_000))
     some = memory / "some"
     with open(some, "wb") as file:
-        for _ in range(options.delayed_mb):
+        for _ in range(options.some_mb):
             file.write(os.urandom(1_000_000))
     many = memory / "many"
     many.mkdir()
     for number in range(10_000):
         (many / f"{number:05}").write_bytes(os.urandom(10_000))
     return {"1 GB": Job(big, memory / "in", options.mb * 1_000_000),
-            "disk": Job(big, disk / "in", options.mb * 1_000_000),
+            "disk": Job(some, disk / "in", options.some_mb * 1_000_000),
             "files": Job(many, memory / "in", 100_000_000),
-            "delay": Job(some, memory / "in", options.delayed_mb * 1_000_000, delayed)}
+            "delay": Job(some, memory / "in", options.some_mb * 1_000_000, delayed)}
 
 
 def run(options, memory, disk):
@@ -237,7 +237,7 @@ def run(options, memory, disk):
 def main():
     options = parser(__doc__)
     options.add_argument("--mb", type=int, default=1000, help="size of the large file")
-    options.add_argument("--delayed-mb", type=int, default=200, help="of the one over a long path")
+    options.add_argument("--some-mb", type=int, default=200, help="of the one to a disk, and over a long path")
     options = options.parse_args()
     with tempfile.TemporaryDirectory(dir="/dev/shm", prefix="adit-bench-") as memory, \
             tempfile.TemporaryDirectory(dir=ROOT / "build-results", prefix="disk-") as disk:

@@ -62,7 +62,7 @@ def cpu_seconds(pid):
 def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("--adit", default="build/adit")
-    parser.add_argument("--seconds", type=float, default=10)
+    parser.add_argument("--seconds", type=float, default=5)
     parser.add_argument("--tls", action="store_true")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as home:
