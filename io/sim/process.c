@@ -8,6 +8,8 @@
 
 #include <stdlib.h>
 
+enum { CALL_WAIT_US = 1000000 };
+
 struct sim_process *sim_host_start(struct sim_host *host,
                                    void (*start)(struct io_loop *loop, void *arg), void *arg)
 {
@@ -46,6 +48,33 @@ void sim_process_call(struct sim_process *process, void (*fn)(struct io_loop *lo
                       void *arg)
 {
     io_post(process->main, fn, arg);
+}
+
+struct errand {
+    void (*fn)(struct io_loop *loop, void *arg);
+    void *arg;
+    bool done;
+};
+
+static void run_errand(struct io_loop *loop, void *arg)
+{
+    struct errand *errand = arg;
+    errand->fn(loop, errand->arg);
+    errand->done = true;
+}
+
+static bool is_done(void *arg)
+{
+    return ((struct errand *)arg)->done;
+}
+
+bool sim_process_call_wait(struct sim_process *process, void (*fn)(struct io_loop *loop, void *arg),
+                           void *arg)
+{
+    struct errand errand = {.fn = fn, .arg = arg};
+    struct sim_world *world = process->host->world;
+    sim_process_call(process, run_errand, &errand);
+    return sim_run(world, world->now_us + CALL_WAIT_US, is_done, &errand);
 }
 
 bool process_take_file(struct sim_process *process)

@@ -4,7 +4,7 @@
  * gives the same run, event by event; sim_hash() tells. What a process sees is io/io.h.
  *
  * Everything happens in one thread, inside sim_step(). A scenario acts on a process through
- * sim_host_call(), as its loop would, and on the world from its own events.
+ * sim_process_call(), as its loop would, and on the world from its own events.
  */
 #ifndef IO_SIM_SIM_H
 #define IO_SIM_SIM_H
@@ -213,6 +213,13 @@ struct io_loop *sim_process_loop(const struct sim_process *process);
 /* fn(loop, arg) on the process's first loop, soon. */
 void sim_process_call(struct sim_process *process, void (*fn)(struct io_loop *loop, void *arg),
                       void *arg);
+
+/*
+ * The same from outside of the world: steps it until fn has returned (true). False after a second
+ * of its time, or when a check failed: fn still waits then, and the world must not step any more.
+ */
+bool sim_process_call_wait(struct sim_process *process, void (*fn)(struct io_loop *loop, void *arg),
+                           void *arg);
 
 /*
  * SIM_KILL_PROCESS: the kernel closes what was open (end, or reset where bytes were unread).

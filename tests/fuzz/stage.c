@@ -5,7 +5,6 @@ enum {
     BUFFER = 65536,
     ARRIVAL_MS = 2,
     PIECES_MAX = 32,
-    SECOND_US = 1000000,
     AFTERWARDS_S = 300,
 };
 
@@ -43,29 +42,9 @@ void stage_close(struct stage *stage)
     sim_world_free(stage->world);
 }
 
-struct errand {
-    void (*fn)(struct io_loop *loop, void *arg);
-    void *arg;
-    bool done;
-};
-
-static void run_errand(struct io_loop *loop, void *arg)
-{
-    struct errand *errand = arg;
-    errand->fn(loop, errand->arg);
-    errand->done = true;
-}
-
-static bool is_done(void *arg)
-{
-    return ((struct errand *)arg)->done;
-}
-
 void stage_on(struct stage *stage, int host, void (*fn)(struct io_loop *loop, void *arg), void *arg)
 {
-    struct errand errand = {.fn = fn, .arg = arg};
-    sim_process_call(stage->processes[host], run_errand, &errand);
-    FUZZ_CHECK(sim_run(stage->world, sim_now_us(stage->world) + SECOND_US, is_done, &errand));
+    FUZZ_CHECK(sim_process_call_wait(stage->processes[host], fn, arg));
 }
 
 void stage_run_ms(struct stage *stage, uint64_t ms)

@@ -130,29 +130,9 @@ void pair_close(struct pair *pair)
     free(pair->far.bytes);
 }
 
-struct errand {
-    void (*fn)(struct io_loop *loop, void *arg);
-    void *arg;
-    bool done;
-};
-
-static void run_errand(struct io_loop *loop, void *arg)
-{
-    struct errand *errand = arg;
-    errand->fn(loop, errand->arg);
-    errand->done = true;
-}
-
-static bool is_done(void *arg)
-{
-    return ((struct errand *)arg)->done;
-}
-
 void pair_on(struct pair *pair, int side, void (*fn)(struct io_loop *loop, void *arg), void *arg)
 {
-    struct errand errand = {.fn = fn, .arg = arg};
-    sim_process_call(pair->processes[side], run_errand, &errand);
-    assert_true(sim_run(pair->world, sim_now_us(pair->world) + SIM_SECOND_US, is_done, &errand));
+    assert_true(sim_process_call_wait(pair->processes[side], fn, arg));
 }
 
 void pair_run_ms(struct pair *pair, uint64_t ms)

@@ -77,30 +77,10 @@ void ends_open(struct ends *ends, size_t count)
 
 /* ---- Acting on an end ---- */
 
-struct errand {
-    void (*fn)(struct io_loop *loop, void *arg);
-    void *arg;
-    bool done;
-};
-
-static void run_errand(struct io_loop *loop, void *arg)
-{
-    struct errand *errand = arg;
-    errand->fn(loop, errand->arg);
-    errand->done = true;
-}
-
-static bool is_done(void *arg)
-{
-    return ((struct errand *)arg)->done;
-}
-
 void ends_on(struct ends *ends, size_t which, void (*fn)(struct io_loop *loop, void *arg),
              void *arg)
 {
-    struct errand errand = {.fn = fn, .arg = arg};
-    sim_process_call(ends->all[which].process, run_errand, &errand);
-    assert_true(sim_run(ends->world, sim_now_us(ends->world) + END_SECOND_US, is_done, &errand));
+    assert_true(sim_process_call_wait(ends->all[which].process, fn, arg));
 }
 
 void ends_run_ms(struct ends *ends, uint64_t ms)
