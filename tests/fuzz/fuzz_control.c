@@ -103,7 +103,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     stage_open(&stage);
     memset(&voice, 0, sizeof voice);
     stage_on(&stage, STAGE_ROLE, open_control, NULL);
-    voice_call(&voice, &stage, STAGE_ROLE, &at);
+    voice_call_from(&voice, &stage, STAGE_ROLE, &at);
     voice_say(&voice, data + 1, size - 1, 1 + data[0] % 128);
     for (size_t i = 0; i <= requests; i++) {
         stage_run_ms(&stage, LATER_MS);

@@ -50,16 +50,6 @@ static bool answered;
 static size_t skip; /* bytes of payload that are still to be heard */
 static uint8_t challenge[SNITUN_CHALLENGE_LEN];
 
-static int draw(void *arg, void *buf, size_t len)
-{
-    static uint8_t next;
-    uint8_t *out = buf;
-    (void)arg;
-    for (size_t i = 0; i < len; i++)
-        out[i] = next++;
-    return 0;
-}
-
 /* ---- The server ---- */
 
 static size_t seal(const uint8_t *plain, size_t len, uint8_t *out)
@@ -70,21 +60,17 @@ static size_t seal(const uint8_t *plain, size_t len, uint8_t *out)
 
 static bool hear_unit(size_t len, uint8_t *plain)
 {
-    size_t wire_len = len + units_overhead(&units);
-    if (relay.len == sizeof relay.heard || relay.len - relay.used < wire_len)
+    const uint8_t *wire = voice_take(&relay, len + units_overhead(&units));
+    if (wire == NULL)
         return false;
-    FUZZ_CHECK(units_open(&units, context, relay.heard + relay.used, len, plain) == UNITS_OK);
-    relay.used += wire_len;
+    FUZZ_CHECK(units_open(&units, context, wire, len, plain) == UNITS_OK);
     return true;
 }
 
 static bool hear_frame(void)
 {
     uint8_t plain[SNITUN_FRAME_HEADER_LEN];
-    size_t left = relay.len - relay.used;
-    size_t skipped = skip < left ? skip : left;
-    relay.used += skipped;
-    skip -= skipped;
+    skip -= voice_skip(&relay, skip);
     if (!challenged || skip > 0 || !hear_unit(sizeof plain, plain))
         return false;
     if (!answered) {
@@ -415,13 +401,13 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     memset(&master, 0, sizeof master);
     memset(&endpoint, 0, sizeof endpoint);
     challenged = answered = false;
-    context = units_context_new(draw, NULL);
+    context = units_context_new(stage_random, NULL);
     FUZZ_CHECK(context != NULL);
     stage_open(&stage);
     configure(options);
-    voice_wait(&relay, &stage, STAGE_STRANGER, RELAY_PORT);
-    voice_wait(&master, &stage, STAGE_STRANGER, MASTER_PORT);
-    voice_wait(&endpoint, &stage, STAGE_STRANGER, ENDPOINT_PORT);
+    voice_wait(&relay, &stage, RELAY_PORT);
+    voice_wait(&master, &stage, MASTER_PORT);
+    voice_wait(&endpoint, &stage, ENDPOINT_PORT);
     stage_on(&stage, STAGE_ROLE, options & 1 ? start_changes : start_publish, NULL);
     stage_run_ms(&stage, 4000);
     for (int i = 0; i < STEPS_MAX && cursor_left(&input) > 0; i++)

@@ -56,16 +56,6 @@ static struct cidr front;
 static unsigned proven; /* names for which a challenge was answered rightly */
 static size_t piece;
 
-static int draw(void *arg, void *buf, size_t len)
-{
-    static uint8_t next;
-    uint8_t *out = buf;
-    (void)arg;
-    for (size_t i = 0; i < len; i++)
-        out[i] = next++;
-    return 0;
-}
-
 /* ---- Frames ---- */
 
 static void say(struct speaker *speaker, const void *bytes, size_t len)
@@ -82,25 +72,18 @@ static size_t seal(struct speaker *speaker, const uint8_t *plain, size_t len, ui
 /* The next unit that came, opened; false while it is not whole, or more came than is kept. */
 static bool hear_unit(struct speaker *speaker, size_t len, uint8_t *plain)
 {
-    struct voice *voice = &speaker->voice;
-    size_t wire_len = len + units_overhead(&speaker->units);
-    if (voice->len == sizeof voice->heard || voice->len - voice->used < wire_len)
+    const uint8_t *wire = voice_take(&speaker->voice, len + units_overhead(&speaker->units));
+    if (wire == NULL)
         return false;
-    FUZZ_CHECK(units_open(&speaker->units, units, voice->heard + voice->used, len, plain) ==
-               UNITS_OK);
-    voice->used += wire_len;
+    FUZZ_CHECK(units_open(&speaker->units, units, wire, len, plain) == UNITS_OK);
     return true;
 }
 
 /* True when it was whole, and there may be more. */
 static bool hear_frame(struct speaker *speaker)
 {
-    struct voice *voice = &speaker->voice;
     uint8_t plain[SNITUN_NEW_IPV6_LEN];
-    size_t left = voice->len - voice->used;
-    size_t skipped = speaker->skip < left ? speaker->skip : left;
-    voice->used += skipped;
-    speaker->skip -= (uint32_t)skipped;
+    speaker->skip -= (uint32_t)voice_skip(&speaker->voice, speaker->skip);
     if (speaker->new_len > 0 && !hear_unit(speaker, speaker->new_len, plain))
         return false;
     speaker->new_len = 0;
@@ -179,7 +162,8 @@ static void say_token(struct speaker *speaker)
     for (size_t i = 0; i < NAMES; i++)
         if (what & 16 << i)
             strcpy(aliases[token.alias_count++], names[i]);
-    FUZZ_CHECK(snitun_token_mint(&keyring, token.valid - VALID_S, &token, draw, NULL, text) == 0);
+    FUZZ_CHECK(
+        snitun_token_mint(&keyring, token.valid - VALID_S, &token, stage_random, NULL, text) == 0);
     if (!speaker->keyed) {
         speaker->keyed = true;
         speaker->version = token.keys.protocol_version;
@@ -221,11 +205,9 @@ static void say_bytes(struct speaker *speaker)
 
 static void call(struct speaker *speaker, bool as_peer)
 {
-    struct addr to = {.ip = {.family = 4, .bytes = {192, 0, 2, 1}}};
-    to.port = as_peer && config.peer_listen_count > 0 ? PEER_PORT : PORT;
     voice_close(&speaker->voice);
     memset(&speaker->units, 0, sizeof *speaker - offsetof(struct speaker, units));
-    voice_call(&speaker->voice, &stage, STAGE_STRANGER, &to);
+    voice_call(&speaker->voice, &stage, as_peer && config.peer_listen_count > 0 ? PEER_PORT : PORT);
 }
 
 /* ---- What the operator does ---- */
@@ -373,10 +355,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     configure(cursor_u8(&input));
     piece = 1 + (size_t)cursor_u8(&input) * 8;
     proven = 0;
-    units = units_context_new(draw, NULL);
+    units = units_context_new(stage_random, NULL);
     FUZZ_CHECK(units != NULL);
     stage_on(&stage, STAGE_ROLE, start, NULL);
-    voice_wait(&route, &stage, STAGE_STRANGER, ROUTE_PORT);
+    voice_wait(&route, &stage, ROUTE_PORT);
     for (int i = 0; i < STEPS_MAX && cursor_left(&input) > 0; i++) {
         take_step();
         check_names();

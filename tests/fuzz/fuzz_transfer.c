@@ -54,21 +54,6 @@ static uint32_t ended;
 static uint64_t item_len;
 static uint64_t offers[OFFERS];
 
-static int draw(void *arg, void *buf, size_t len)
-{
-    static uint32_t next;
-    uint8_t *out = buf;
-    (void)arg;
-    for (size_t i = 0; i < len; i++)
-        out[i] = (uint8_t)((++next * UINT32_C(2654435761)) >> 13);
-    return 0;
-}
-
-static uint64_t now_ms(void)
-{
-    return sim_now_us(stage.world) / 1000;
-}
-
 /* ---- The opening ---- */
 
 static bool take_opening(void)
@@ -76,12 +61,12 @@ static bool take_opening(void)
     for (;;) {
         struct sodiumtcp_event event;
         size_t consumed = 0;
-        if (sodiumtcp_receive(other, now_ms(), voice.heard + voice.used, voice.len - voice.used,
-                              NULL, 0, &consumed, &event) != 0)
+        if (sodiumtcp_receive(other, stage_now_ms(&stage), voice.heard + voice.used,
+                              voice.len - voice.used, NULL, 0, &consumed, &event) != 0)
             return false;
         voice.used += consumed;
         if (event.type == SODIUMTCP_LOGIN)
-            FUZZ_CHECK(sodiumtcp_accept(other, "Welcome.", now_ms()) == 0);
+            FUZZ_CHECK(sodiumtcp_accept(other, "Welcome.", stage_now_ms(&stage)) == 0);
         is_open = is_open || event.type == SODIUMTCP_READY;
         if (is_open || event.type == SODIUMTCP_NEED_MORE || event.type == SODIUMTCP_WAIT)
             return true;
@@ -94,29 +79,29 @@ static void open_up(void)
     is_open = false;
     begun = started = ended = 0;
     for (int i = 0; i < OPENING_TRIES && sound && !is_open; i++) {
-        long len =
-            sodiumtcp_control(other, now_ms(), (struct sodiumtcp_wall){1, 2}, wire, sizeof wire);
+        long len = sodiumtcp_control(other, stage_now_ms(&stage), (struct sodiumtcp_wall){1, 2},
+                                     wire, sizeof wire);
         sound = len >= 0;
         voice_say(&voice, wire, sound ? (size_t)len : 0, sizeof wire);
         stage_run_ms(&stage, 10);
         sound = sound && take_opening();
     }
-    long len = sodiumtcp_control(other, now_ms(), (struct sodiumtcp_wall){1, 2}, wire, sizeof wire);
+    long len = sodiumtcp_control(other, stage_now_ms(&stage), (struct sodiumtcp_wall){1, 2}, wire,
+                                 sizeof wire);
     voice_say(&voice, wire, len > 0 ? (size_t)len : 0, sizeof wire);
     is_open = is_open && len >= 0;
 }
 
 static void connect_as_client(void)
 {
-    const struct addr to = {.ip = {.family = 4, .bytes = {192, 0, 2, 1}}, .port = PORT};
     const struct sodiumtcp_options options = {.public_only = public_mode, .zstd = true};
     if (connections++ == CONNECTIONS_MAX)
         return;
     sodiumtcp_session_free(other);
     voice_close(&voice);
     FUZZ_CHECK(sodiumtcp_client_new(context, keys.public_key, connections % 2 ? "alice" : "bob",
-                                    "secret", &options, now_ms(), &other) == 0);
-    voice_call(&voice, &stage, STAGE_STRANGER, &to);
+                                    "secret", &options, stage_now_ms(&stage), &other) == 0);
+    voice_call(&voice, &stage, PORT);
     open_up();
 }
 
@@ -132,10 +117,10 @@ static void say_pdu(uint32_t type, const void *body, size_t len)
 static bool hear_message(size_t len, uint8_t *plain)
 {
     size_t wire_len = len + SODIUMTCP_MESSAGE_OVERHEAD;
-    if (!is_open || voice.len == sizeof voice.heard || voice.len - voice.used < wire_len)
+    const uint8_t *bytes = is_open ? voice_take(&voice, wire_len) : NULL;
+    if (bytes == NULL)
         return false;
-    FUZZ_CHECK(sodiumtcp_pdu_open(other, voice.heard + voice.used, wire_len, plain) == 0);
-    voice.used += wire_len;
+    FUZZ_CHECK(sodiumtcp_pdu_open(other, bytes, wire_len, plain) == 0);
     return true;
 }
 
@@ -489,13 +474,13 @@ static void begin(bool receives)
     const struct sodiumtcp_options options = {.window = SODIUMTCP_WINDOW_MIN, .zstd = true};
     FUZZ_CHECK(context != NULL);
     if (!receives)
-        voice_wait(&voice, &stage, STAGE_STRANGER, PORT);
+        voice_wait(&voice, &stage, PORT);
     stage_on(&stage, STAGE_ROLE, start, &receives);
     if (receives) {
         connect_as_client();
         return;
     }
-    FUZZ_CHECK(sodiumtcp_server_new(context, &keys, &options, now_ms(), &other) == 0);
+    FUZZ_CHECK(sodiumtcp_server_new(context, &keys, &options, stage_now_ms(&stage), &other) == 0);
     stage_run_ms(&stage, 10);
     open_up();
     item_len = SODIUMTCP_WINDOW_MIN;
@@ -535,7 +520,7 @@ static void prepare(void)
 {
     for (size_t i = 0; i < CONTENT_LEN; i++)
         content[i] = (uint8_t)(i / 16 * 7);
-    context = sodiumtcp_context_new(draw, NULL);
+    context = sodiumtcp_context_new(stage_random, NULL);
     packer = zstd_packer_new();
     FUZZ_CHECK(context != NULL && packer != NULL);
     memset(keys.secret_key, 5, sizeof keys.secret_key);

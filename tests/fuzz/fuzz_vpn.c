@@ -43,21 +43,6 @@ static size_t piece;
 /* Their addresses end so; packet_make() sends everything to 250, which is the second one's. */
 static const uint8_t hosts[PEERS] = {2, 128};
 
-static int draw(void *arg, void *buf, size_t len)
-{
-    static uint32_t next;
-    uint8_t *out = buf;
-    (void)arg;
-    for (size_t i = 0; i < len; i++)
-        out[i] = (uint8_t)((++next * UINT32_C(2654435761)) >> 13);
-    return 0;
-}
-
-static uint64_t now_ms(void)
-{
-    return sim_now_us(stage.world) / 1000;
-}
-
 /* ---- The peers' engines ---- */
 
 static void hear(struct talker *talker)
@@ -67,9 +52,9 @@ static void hear(struct talker *talker)
     while (!talker->broken && event.type != QUICKTUN_NEED_MORE &&
            event.type != QUICKTUN_WRITE_FIRST) {
         size_t consumed = 0;
-        talker->broken =
-            quicktun_receive(talker->session, now_ms(), &talker->wire, voice->heard + voice->used,
-                             voice->len - voice->used, &consumed, &event) != 0;
+        talker->broken = quicktun_receive(talker->session, stage_now_ms(&stage), &talker->wire,
+                                          voice->heard + voice->used, voice->len - voice->used,
+                                          &consumed, &event) != 0;
         voice->used += consumed;
     }
     voice->len -= voice->used;
@@ -86,7 +71,7 @@ static void speak(struct talker *talker)
 static void begin_session(struct talker *talker)
 {
     quicktun_session_free(talker->session);
-    talker->session = quicktun_session_new(talker->context, &talk_options, now_ms());
+    talker->session = quicktun_session_new(talker->context, &talk_options, stage_now_ms(&stage));
     talker->broken = talker->session == NULL;
     FUZZ_CHECK(!talker->broken);
 }
@@ -99,19 +84,19 @@ static void go_on(struct talker *talker)
     if (talker->session == NULL)
         return;
     hear(talker);
-    talker->broken = talker->broken || quicktun_tick(talker->session, now_ms(), &talker->wire) != 0;
+    talker->broken =
+        talker->broken || quicktun_tick(talker->session, stage_now_ms(&stage), &talker->wire) != 0;
     speak(talker);
 }
 
 static void call(struct talker *talker)
 {
-    const struct addr to = {.ip = {.family = 4, .bytes = {192, 0, 2, 1}}, .port = PORT};
     voice_close(&talker->voice);
     if (talker->waits) {
         stage_run_ms(&stage, 4000);
     } else {
         begin_session(talker);
-        voice_call(&talker->voice, &stage, STAGE_STRANGER, &to);
+        voice_call(&talker->voice, &stage, PORT);
     }
     for (int i = 0; i < 4; i++)
         go_on(talker);
@@ -348,7 +333,7 @@ static void configure_peer(size_t i, uint8_t options, uint8_t more)
 {
     uint8_t secret[QUICKTUN_KEY_LEN];
     memset(secret, 0x20 + (int)i, sizeof secret);
-    talkers[i] = (struct talker){.context = quicktun_context_new(secret, draw, NULL),
+    talkers[i] = (struct talker){.context = quicktun_context_new(secret, stage_random, NULL),
                                  .wire = {wire_bytes[i], 0, WIRE_ROOM}};
     FUZZ_CHECK(talkers[i].context != NULL);
     uint8_t host = hosts[i];
@@ -382,7 +367,7 @@ static void configure(uint8_t options, uint8_t more)
     static struct addr listen = {.ip = {.family = 4}, .port = PORT};
     static struct io_device_address address = {.ip = {.family = 4, .bytes = {10, 9, 0, 1}},
                                                .prefix_len = 24};
-    struct quicktun_context *own = quicktun_context_new(secret, draw, NULL);
+    struct quicktun_context *own = quicktun_context_new(secret, stage_random, NULL);
     FUZZ_CHECK(own != NULL);
     memcpy(public_key, quicktun_context_public(own), sizeof public_key);
     quicktun_context_free(own);
@@ -471,7 +456,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     configure(options, cursor_u8(&input));
     piece = 1 + (size_t)cursor_u8(&input) * 16;
     if (talkers[0].waits)
-        voice_wait(&talkers[0].voice, &stage, STAGE_STRANGER, PORT);
+        voice_wait(&talkers[0].voice, &stage, PORT);
     stage_on(&stage, STAGE_ROLE, start, NULL);
     for (int i = 0; i < STEPS_MAX && cursor_left(&input) > 0; i++)
         take_step();

@@ -8,6 +8,8 @@ enum {
     AFTERWARDS_S = 300,
 };
 
+static uint32_t drawn;
+
 static void remember(struct io_loop *loop, void *arg)
 {
     *(struct io_loop **)arg = loop;
@@ -17,6 +19,7 @@ void stage_open(struct stage *stage)
 {
     static const char *const addresses[] = {STAGE_ROLE_ADDRESS, STAGE_STRANGER_ADDRESS};
     const struct sim_access access = {.latency_us = LATENCY_US, .segment_max = BUFFER};
+    drawn = 0;
     *stage = (struct stage){.world = sim_world_new(1)};
     for (int i = 0; i < STAGE_HOSTS; i++) {
         stage->hosts[i] = sim_host_new(stage->world, i == 0 ? "role" : "stranger", addresses[i]);
@@ -42,6 +45,15 @@ void stage_close(struct stage *stage)
     sim_world_free(stage->world);
 }
 
+int stage_random(void *arg, void *buf, size_t len)
+{
+    uint8_t *out = buf;
+    (void)arg;
+    for (size_t i = 0; i < len; i++)
+        out[i] = (uint8_t)((++drawn * UINT32_C(2654435761)) >> 13);
+    return 0;
+}
+
 void stage_on(struct stage *stage, int host, void (*fn)(struct io_loop *loop, void *arg), void *arg)
 {
     FUZZ_CHECK(sim_process_call_wait(stage->processes[host], fn, arg));
@@ -50,6 +62,11 @@ void stage_on(struct stage *stage, int host, void (*fn)(struct io_loop *loop, vo
 void stage_run_ms(struct stage *stage, uint64_t ms)
 {
     (void)sim_run(stage->world, sim_now_us(stage->world) + ms * 1000, NULL, NULL);
+}
+
+uint64_t stage_now_ms(const struct stage *stage)
+{
+    return sim_now_us(stage->world) / 1000;
 }
 
 /* ---- A stranger's connections ---- */
@@ -96,7 +113,7 @@ static void call(struct io_loop *loop, void *arg)
     call->voice->stream = io_connect(loop, &call->at, &handler, call->voice, &error);
 }
 
-void voice_call(struct voice *voice, struct stage *stage, int host, const struct addr *to)
+void voice_call_from(struct voice *voice, struct stage *stage, int host, const struct addr *to)
 {
     struct call work = {.voice = voice, .at = *to};
     voice->stage = stage;
@@ -105,6 +122,13 @@ void voice_call(struct voice *voice, struct stage *stage, int host, const struct
     voice->len = voice->used = 0;
     stage_on(stage, host, call, &work);
     stage_run_ms(stage, ARRIVAL_MS);
+}
+
+void voice_call(struct voice *voice, struct stage *stage, uint16_t port)
+{
+    struct addr to = {.port = port};
+    FUZZ_CHECK(ip_parse(STAGE_ROLE_ADDRESS, &to.ip));
+    voice_call_from(voice, stage, STAGE_STRANGER, &to);
 }
 
 /* One at a time: who comes while another is there is turned away. */
@@ -141,12 +165,29 @@ static void wait_at(struct io_loop *loop, void *arg)
     FUZZ_CHECK(call->voice->listener != NULL);
 }
 
-void voice_wait(struct voice *voice, struct stage *stage, int host, uint16_t port)
+void voice_wait(struct voice *voice, struct stage *stage, uint16_t port)
 {
     struct call work = {.voice = voice, .at = {.ip = {.family = 4}, .port = port}};
     voice->stage = stage;
-    voice->host = host;
-    stage_on(stage, host, wait_at, &work);
+    voice->host = STAGE_STRANGER;
+    stage_on(stage, STAGE_STRANGER, wait_at, &work);
+}
+
+const uint8_t *voice_take(struct voice *voice, size_t len)
+{
+    if (voice->len == sizeof voice->heard || voice->len - voice->used < len)
+        return NULL;
+    const uint8_t *bytes = voice->heard + voice->used;
+    voice->used += len;
+    return bytes;
+}
+
+size_t voice_skip(struct voice *voice, size_t len)
+{
+    size_t left = voice->len - voice->used;
+    size_t skipped = len < left ? len : left;
+    voice->used += skipped;
+    return skipped;
 }
 
 static void say(struct io_loop *loop, void *arg)

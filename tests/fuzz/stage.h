@@ -25,6 +25,9 @@ struct stage {
 /* Calm, with the same seed each time: an input that fails, fails again. */
 void stage_open(struct stage *stage);
 
+/* Random bytes for the stranger's engines, the same ones after each stage_open(). */
+int stage_random(void *arg, void *buf, size_t len);
+
 /* The role has been freed. Looks for what it left behind. */
 void stage_close(struct stage *stage);
 
@@ -32,6 +35,7 @@ void stage_close(struct stage *stage);
 void stage_on(struct stage *stage, int host, void (*fn)(struct io_loop *loop, void *arg),
               void *arg);
 void stage_run_ms(struct stage *stage, uint64_t ms);
+uint64_t stage_now_ms(const struct stage *stage);
 
 /* ---- A stranger's connections ---- */
 
@@ -47,9 +51,19 @@ struct voice {
     uint8_t heard[STAGE_HEARD_MAX];
 };
 
-/* Connects to an address, or listens for one connection after the other. */
-void voice_call(struct voice *voice, struct stage *stage, int host, const struct addr *to);
-void voice_wait(struct voice *voice, struct stage *stage, int host, uint16_t port);
+/* The stranger connects to the role, or listens for one connection after the other. */
+void voice_call(struct voice *voice, struct stage *stage, uint16_t port);
+void voice_wait(struct voice *voice, struct stage *stage, uint16_t port);
+
+/* Connects from any host to an address. */
+void voice_call_from(struct voice *voice, struct stage *stage, int host, const struct addr *to);
+
+/*
+ * What was heard, from the first byte that was not used: len bytes, or NULL where they have not all
+ * come, or more came than is kept; and how many bytes were skipped, as far as they have come.
+ */
+const uint8_t *voice_take(struct voice *voice, size_t len);
+size_t voice_skip(struct voice *voice, size_t len);
 
 /*
  * Says it in pieces of so many bytes, each of which arrives before the next one is sent; in longer
