@@ -6,75 +6,13 @@
  */
 #include "io/http.h"
 #include "io/real/loop.h"
-#include "io/real/real.h"
-#include "tests/fuzz/fuzz.h"
+#include "tests/fuzz/loopback.h"
 
-enum {
-    ANSWER_MAX = 1024,
-    TIMEOUT_MS = 3600000, /* never: the connection is ended */
-    PIECES_MAX = 16,
-    ROUNDS = 2, /* in which what was sent leaves */
-};
+enum { ANSWER_MAX = 1024, TIMEOUT_MS = 3600000 /* never: the connection is ended */ };
 
-static struct io_loop *loop;
+static struct loopback loopback;
 static struct io_listener *listener;
-static struct io_stream *stream;
-static struct io_task tick;
-static bool asked; /* the request has come */
-static bool over;  /* the other side has gone */
 static unsigned answers;
-
-static void on_tick(void *arg)
-{
-    (void)arg;
-}
-
-/* One that does not wait. */
-static void run_round(void)
-{
-    io_task_queue(&tick);
-    loop_round(loop);
-}
-
-static void on_readable(void *arg)
-{
-    char bytes[4096];
-    ssize_t got;
-    (void)arg;
-    while ((got = io_read(stream, bytes, sizeof bytes)) > 0)
-        asked = true;
-    over = over || got != IO_AGAIN;
-}
-
-static void on_nothing(void *arg)
-{
-    (void)arg;
-}
-
-static void on_failed(void *arg, int error)
-{
-    (void)arg, (void)error;
-    over = true;
-}
-
-static const struct io_stream_handler handler = {
-    .readable = on_readable, .sent = on_nothing, .failed = on_failed};
-
-static void on_accepted(void *arg, struct io_stream *accepted)
-{
-    (void)arg;
-    FUZZ_CHECK(stream == NULL);
-    stream = accepted;
-    io_stream_set_handler(stream, &handler, NULL);
-}
-
-static void on_exhausted(void *arg, int error)
-{
-    (void)arg, (void)error;
-}
-
-static const struct io_listener_handler listener_handler = {.accepted = on_accepted,
-                                                            .exhausted = on_exhausted};
 
 static void on_answer(void *arg, const struct io_http_answer *answer)
 {
@@ -87,17 +25,6 @@ static void on_answer(void *arg, const struct io_http_answer *answer)
         FUZZ_CHECK(*c >= ' ' && *c <= '~');
 }
 
-static void begin(void)
-{
-    const struct addr at = {.ip = {.family = 4, .bytes = {127, 0, 0, 1}}};
-    int error;
-    loop = io_real_new(NULL, &error);
-    FUZZ_CHECK(loop != NULL);
-    io_task_init(&tick, loop, on_tick, NULL);
-    listener = io_listen(loop, &at, &listener_handler, NULL, &error);
-    FUZZ_CHECK(listener != NULL);
-}
-
 static void ask(void)
 {
     char url[64];
@@ -108,33 +35,26 @@ static void ask(void)
                                         .body = "{}",
                                         .timeout_ms = TIMEOUT_MS,
                                         .answer_max = ANSWER_MAX};
-    FUZZ_CHECK(io_http_ask(loop, &query, on_answer, NULL) != NULL);
-    while (!asked && answers == 0)
-        loop_round(loop);
+    FUZZ_CHECK(io_http_ask(loopback.loop, &query, on_answer, NULL) != NULL);
+    while (loopback.heard == 0 && answers == 0)
+        loop_round(loopback.loop);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     if (size < 2)
         return 0;
-    if (loop == NULL)
-        begin();
-    stream = NULL;
-    asked = over = false;
+    if (loopback.loop == NULL) {
+        loopback_open(&loopback);
+        listener = loopback_listen(&loopback);
+    }
+    loopback_forget(&loopback);
     answers = 0;
     ask();
-    size_t len = size - 2;
-    size_t piece = 1 + (size_t)data[1];
-    if (piece <= len / PIECES_MAX)
-        piece = len / PIECES_MAX + 1;
-    for (size_t at = 0; at < len && !over; at += piece) {
-        over = io_send(stream, data + 2 + at, len - at < piece ? len - at : piece) != IO_OK;
-        for (int i = 0; i < ROUNDS; i++)
-            run_round();
-    }
-    data[0] & 1 ? io_abort(stream) : io_close(stream);
+    loopback_say(&loopback, data + 2, size - 2, 1 + (size_t)data[1]);
+    data[0] & 1 ? io_abort(loopback.stream) : io_close(loopback.stream);
     while (answers == 0)
-        loop_round(loop);
+        loop_round(loopback.loop);
     FUZZ_CHECK(answers == 1);
     return 0;
 }
