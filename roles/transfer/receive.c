@@ -13,18 +13,74 @@ enum { RETRY_MS = 1000 };
 
 /* ---- Connections ---- */
 
+static void give_back(struct receive *receive, const struct adit_ip *from)
+{
+    receive->unauthenticated--;
+    quota_give_back(receive->quota, from);
+}
+
+void receive_known(struct receiving *receiving)
+{
+    if (!receiving->unauthenticated)
+        return;
+    receiving->unauthenticated = false;
+    give_back(receiving->receive, &receiving->from);
+}
+
+/* The one that is missed least: it has not said yet who it is. */
+static struct receiving *oldest_silent(const struct receive *receive)
+{
+    for (struct list *node = receive->connections.next; node != &receive->connections;
+         node = node->next) {
+        struct receiving *receiving = container_of(node, struct receiving, node);
+        if (receiving->unauthenticated && receiving->request == NULL)
+            return receiving;
+    }
+    return NULL;
+}
+
+/* Else who holds all places, from many addresses, would keep senders out. */
+static void make_room(const struct receive *receive)
+{
+    struct receiving *receiving =
+        receive->unauthenticated < RECEIVE_UNAUTHENTICATED_MAX ? NULL : oldest_silent(receive);
+    if (receiving == NULL)
+        return;
+    log_overload(receive->loop, LOG_WARN, "full",
+                 "a connection that says nothing gives way: %zu are not let in yet",
+                 receive->unauthenticated);
+    receiving_give_way(receiving);
+}
+
+/* NULL where one of this address may come; then it is counted. */
+static const char *take_place(struct receive *receive, const struct adit_ip *from)
+{
+    if (receive->stopping)
+        return "the receiver stops";
+    if (receive->count >= RECEIVE_CONNECTIONS_MAX)
+        return "there are as many connections as may be";
+    if (!quota_take(receive->quota, from, RECEIVE_ADDRESS_UNAUTHENTICATED_MAX))
+        return "as many of its address as may be are not let in yet";
+    make_room(receive);
+    receive->unauthenticated++;
+    return NULL;
+}
+
 static void on_accepted(void *arg, struct io_stream *stream)
 {
     struct receive *receive = arg;
-    if (receive->stopping || receive->count >= RECEIVE_CONNECTIONS_MAX ||
-        receive->unauthenticated >= RECEIVE_UNAUTHENTICATED_MAX) {
-        receive->counter_refused++;
-        log_event(receive->loop, LOG_WARN, "full",
-                  "a connection is refused: %zu are not let in yet", receive->unauthenticated);
-        io_abort(stream);
+    struct adit_ip from = io_stream_peer(stream).ip;
+    char text[IP_TEXT_MAX];
+    const char *refused = take_place(receive, &from);
+    if (refused == NULL) {
+        if (!receiving_start(receive, stream))
+            give_back(receive, &from);
         return;
     }
-    receiving_start(receive, stream);
+    receive->counter_refused++;
+    ip_format(&from, text);
+    log_overload(receive->loop, LOG_WARN, "refused-connection", "%s: %s", text, refused);
+    io_abort(stream);
 }
 
 static void on_retry(void *arg)
@@ -107,6 +163,13 @@ err:
 static int listen_all(struct receive *receive, char *why, size_t why_len)
 {
     const struct receive_config *config = &receive->config;
+    uint8_t seed[16];
+    io_random(receive->loop, seed, sizeof(seed));
+    receive->quota = quota_new(seed);
+    if (receive->quota == NULL) {
+        snprintf(why, why_len, "out of memory");
+        return -1;
+    }
     for (size_t i = 0; i < config->listen_count; i++) {
         char text[ADDR_TEXT_MAX];
         int error = 0;
@@ -192,6 +255,7 @@ void receive_free(struct receive *receive)
     close_listeners(receive);
     io_task_cancel(&receive->tell_stopped);
     gate_free(receive->gate);
+    quota_free(receive->quota);
     io_dir_close(receive->home);
     context_clear(&receive->context);
     wipe(receive, sizeof(*receive));

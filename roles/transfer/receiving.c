@@ -262,8 +262,7 @@ static void let_in(void *arg, const struct user *user, struct io_dir *directory)
         carrier_fail(&receiving->carrier, "refused");
         return;
     }
-    receiving->unauthenticated = false;
-    receive->unauthenticated--;
+    receive_known(receiving);
     memcpy(receiving->user, user->name, sizeof(receiving->user));
     receiving->size_max = user->size_max;
     struct inbox_config config = {
@@ -429,8 +428,7 @@ static void free_receiving(struct receiving *receiving)
 {
     if (receiving->request != NULL)
         gate_cancel(receiving->request);
-    if (receiving->unauthenticated)
-        receiving->receive->unauthenticated--;
+    receive_known(receiving);
     carrier_clear(&receiving->carrier);
     steps_clear(&receiving->waiting);
     inbox_free(receiving->inbox);
@@ -501,7 +499,7 @@ static void on_ended(void *arg, const char *why, bool closed)
 static const struct carrier_handler carrier_handler = {
     .event = on_event, .lend = on_lend, .room = on_room, .ended = on_ended};
 
-void receiving_start(struct receive *receive, struct io_stream *stream)
+bool receiving_start(struct receive *receive, struct io_stream *stream)
 {
     struct receiving *receiving = calloc(1, sizeof(*receiving));
     struct sodiumtcp_session *session = NULL;
@@ -512,7 +510,7 @@ void receiving_start(struct receive *receive, struct io_stream *stream)
                              io_now_ms(receive->loop), &session) != 0) {
         free(receiving);
         io_abort(stream);
-        return;
+        return false;
     }
     receiving->receive = receive;
     receiving->from = io_stream_peer(stream).ip;
@@ -520,13 +518,19 @@ void receiving_start(struct receive *receive, struct io_stream *stream)
     if (!carrier_init(&receiving->carrier, receive->loop, stream, session, false, &carrier_handler,
                       receiving)) {
         free(receiving);
-        return;
+        return false;
     }
     list_append(&receive->connections, &receiving->node);
     receive->count++;
     receive->counter_connections++;
-    receive->unauthenticated++;
     receiving->unauthenticated = true;
+    return true;
+}
+
+void receiving_give_way(struct receiving *receiving)
+{
+    receive_known(receiving);
+    carrier_fail(&receiving->carrier, "others wait, and it has not said who it is");
 }
 
 void receiving_stop(struct receiving *receiving)

@@ -6,6 +6,7 @@
 #define ROLES_TRANSFER_RECEIVING_H
 
 #include "base/list.h"
+#include "roles/server/quota.h"
 #include "roles/transfer/carrier.h"
 #include "roles/transfer/context.h"
 #include "roles/transfer/gate.h"
@@ -23,6 +24,7 @@ struct receive {
     struct list connections;
     size_t count;
     size_t unauthenticated;
+    struct quota *quota;   /* of these, by address */
     struct io_dir *home;   /* of a stream's file; NULL where there is none */
     const char *file_name; /* of that file in it; NULL = into is a directory */
     bool piped;            /* into is a FIFO or "-" … */
@@ -76,13 +78,22 @@ struct receiving {
     const char *why;
 };
 
-/* Takes over a stream that was accepted; closes it where that is not possible. */
-void receiving_start(struct receive *receive, struct io_stream *stream);
+/*
+ * Takes over a stream that was accepted and counted among those that are not let in; false where
+ * that is not possible, and then it is closed.
+ */
+bool receiving_start(struct receive *receive, struct io_stream *stream);
 
 /* Ends it; it is gone a little later. */
 void receiving_stop(struct receiving *receiving);
 
+/* The same of one that is not let in: somebody else gets its place. */
+void receiving_give_way(struct receiving *receiving);
+
 /* ---- receive.c ---- */
+
+/* It was let in, or is over: no longer among those that are not let in. */
+void receive_known(struct receiving *receiving);
 
 /* One connection is gone. done: all it sent is kept. */
 void receive_gone(struct receive *receive, bool begun, bool done);
