@@ -1,9 +1,6 @@
-/* A reload of a VPN while something is under way: connections, routes, addresses, the end. */
-#include "vpn_ends.h"
-
+/* A reload of a VPN: peers that come, go and change, and what is under way meanwhile. */
 static struct ends ends;
-static struct io_stream *call; /* of the second host, which says nothing */
-static bool call_over;
+static struct calls calls;
 static char why[256];
 static int result;
 
@@ -17,8 +14,6 @@ static int teardown(void **state)
 static int two(void **state)
 {
     (void)state;
-    call = NULL;
-    call_over = false;
     ends_open(&ends, 2);
     return 0;
 }
@@ -44,61 +39,77 @@ static void stop_and_reload(struct io_loop *loop, void *arg)
     reload(loop, arg);
 }
 
+/* ---- Peers ---- */
+
+static void a_peer_that_is_added_leaves_the_others_alone(void **state)
+{
+    (void)state;
+    ends.all[0].config.peer_count = 1;
+    ends_start_all(&ends);
+    assert_true(ends_connected(&ends, 0, 1));
+    ends.all[0].config.peer_count = 2;
+    ends_on(&ends, 0, reload, &ends.all[0]);
+    assert_int_equal(result, 0);
+    assert_true(ends_connected(&ends, 0, 2));
+    ends_expect_pass(&ends, 2, 0);
+    assert_int_equal(ends_number(&ends, 0, "peers.0.connections"), 1);
+}
+
+static void a_peer_that_is_removed_takes_its_routes_along(void **state)
+{
+    (void)state;
+    struct cidr route;
+    assert_true(cidr_parse("10.9.0.3", &route));
+    ends_connect_all(&ends);
+    assert_true(sim_device_has_route(ends_device(&ends, 0), &route));
+    ends.all[0].config.peer_count = 1;
+    ends_on(&ends, 0, reload, &ends.all[0]);
+    assert_int_equal(result, 0);
+    ends_run_ms(&ends, 1000);
+    assert_false(sim_device_has_route(ends_device(&ends, 0), &route));
+    assert_int_equal(ends_number(&ends, 2, "peers.0.packets_received"), 0);
+    assert_false(ends_text_is(&ends, 2, "peers.0.state", "connected"));
+    ends_expect_pass(&ends, 1, 0);
+    assert_int_equal(ends_number(&ends, 0, "peers.0.connections"), 1);
+}
+
+static void a_peer_that_is_changed_connects_anew(void **state)
+{
+    (void)state;
+    ends_connect_all(&ends);
+    ends.all[0].peers[1].options.pad_to = 64;
+    ends_on(&ends, 0, reload, &ends.all[0]);
+    assert_int_equal(result, 0);
+    assert_true(ends_connected(&ends, 0, 2));
+    ends_expect_pass(&ends, 2, 0);
+    assert_int_equal(ends_number(&ends, 0, "peers.0.connections"), 1);
+}
+
+static void what_cannot_change_is_named_and_nothing_changes(void **state)
+{
+    (void)state;
+    ends_connect_all(&ends);
+    ends.all[0].config.mtu = 1300;
+    ends.all[0].config.peer_count = 0;
+    ends_on(&ends, 0, reload, &ends.all[0]);
+    assert_int_equal(result, -1);
+    assert_string_equal(why, "the device cannot change without a restart");
+    ends_expect_pass(&ends, 1, 0);
+}
+
 /* ---- A connection that has not said yet whose it is ---- */
-
-static void ignore(void *arg)
-{
-    (void)arg;
-}
-
-static void read_call(void *arg)
-{
-    (void)arg;
-    uint8_t bytes[512];
-    ssize_t got;
-    while ((got = io_read(call, bytes, sizeof bytes)) > 0)
-        ;
-    call_over = call_over || got != IO_AGAIN;
-}
-
-static void fail_call(void *arg, int error)
-{
-    (void)arg;
-    (void)error;
-    call_over = true;
-}
-
-static const struct io_stream_handler call_handler = {
-    .connected = ignore, .readable = read_call, .sent = ignore, .failed = fail_call};
-
-static void open_call(struct io_loop *loop, void *arg)
-{
-    struct addr to = {.ip = {.family = 4, .bytes = {192, 0, 2, 1}}, .port = END_PORT};
-    int error;
-    (void)arg;
-    call = io_connect(loop, &to, &call_handler, NULL, &error);
-    assert_non_null(call);
-}
-
-static void close_call(struct io_loop *loop, void *arg)
-{
-    (void)loop;
-    (void)arg;
-    io_abort(call);
-}
 
 static void call_and_reload(struct vpn_peer_config *peer)
 {
-    ends_on(&ends, 1, open_call, NULL);
-    ends_run_ms(&ends, 500);
+    calls_open(&calls, &ends, 1, 0, 1);
     assert_int_equal(ends_number(&ends, 0, "counters.early"), 1);
     peer->ask_password = "another";
     ends_on(&ends, 0, reload, &ends.all[0]);
     assert_int_equal(result, 0);
     ends_run_ms(&ends, 500);
-    assert_true(call_over);
+    assert_true(calls.all[0].over);
     assert_int_equal(ends_number(&ends, 0, "counters.early"), 0);
-    ends_on(&ends, 1, close_call, NULL);
+    calls_close(&calls);
 }
 
 /* It would ask for a password that is no more. */
@@ -243,6 +254,13 @@ static void what_has_ended_takes_no_reload(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(a_peer_that_is_added_leaves_the_others_alone, three,
+                                        teardown),
+        cmocka_unit_test_setup_teardown(a_peer_that_is_removed_takes_its_routes_along, three,
+                                        teardown),
+        cmocka_unit_test_setup_teardown(a_peer_that_is_changed_connects_anew, three, teardown),
+        cmocka_unit_test_setup_teardown(what_cannot_change_is_named_and_nothing_changes, two,
+                                        teardown),
         cmocka_unit_test_setup_teardown(
             who_was_met_by_the_terms_of_the_only_peer_is_closed_with_these, two, teardown),
         cmocka_unit_test_setup_teardown(who_was_met_by_the_terms_for_strangers_is_closed_with_these,

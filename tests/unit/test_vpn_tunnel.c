@@ -35,17 +35,10 @@ static int three(void **state)
     return 0;
 }
 
-static void connect_all(void)
-{
-    ends_start_all(&ends);
-    for (size_t i = 1; i < ends.count; i++)
-        assert_true(ends_connected(&ends, 0, i));
-}
-
 static void packets_pass_both_ways(void **state)
 {
     (void)state;
-    connect_all();
+    ends_connect_all(&ends);
     size_t len = ends_packet(packet, 2, 1, 100, 'a');
     ends_send(&ends, 1, packet, len);
     ends_expect(&ends, 0, packet, len);
@@ -60,7 +53,7 @@ static void packets_pass_both_ways(void **state)
 static void many_small_packets_keep_their_order(void **state)
 {
     (void)state;
-    connect_all();
+    ends_connect_all(&ends);
     for (unsigned i = 0; i < 200; i++) {
         size_t len = ends_packet(packet, 2, 1, 10 + i * 7, (uint8_t)i);
         ends_send(&ends, 1, packet, len);
@@ -74,7 +67,7 @@ static void many_small_packets_keep_their_order(void **state)
 static void the_longest_prefix_picks_the_peer(void **state)
 {
     (void)state;
-    connect_all();
+    ends_connect_all(&ends);
     size_t len = ends_packet(packet, 1, 3, 50, 'c');
     ends_send(&ends, 0, packet, len);
     ends_expect(&ends, 2, packet, len);
@@ -84,7 +77,7 @@ static void the_longest_prefix_picks_the_peer(void **state)
 static void a_packet_for_nobody_is_dropped(void **state)
 {
     (void)state;
-    connect_all();
+    ends_connect_all(&ends);
     size_t len = ends_packet(packet, 1, 77, 50, 'c');
     ends_send(&ends, 0, packet, len);
     ends_expect_nothing(&ends, 1);
@@ -94,7 +87,7 @@ static void a_packet_for_nobody_is_dropped(void **state)
 static void a_source_that_is_another_peers_is_dropped(void **state)
 {
     (void)state;
-    connect_all();
+    ends_connect_all(&ends);
     size_t len = ends_packet(packet, 3, 1, 50, 'd');
     ends_send(&ends, 1, packet, len);
     ends_expect_nothing(&ends, 0);
@@ -104,7 +97,7 @@ static void a_source_that_is_another_peers_is_dropped(void **state)
 static void what_is_no_packet_is_dropped(void **state)
 {
     (void)state;
-    connect_all();
+    ends_connect_all(&ends);
     memset(packet, 0x4f, 60);
     ends_send(&ends, 1, packet, 60);
     ends_expect_nothing(&ends, 0);
@@ -114,7 +107,7 @@ static void what_is_no_packet_is_dropped(void **state)
 static void packets_for_a_peer_that_is_away_are_dropped(void **state)
 {
     (void)state;
-    connect_all();
+    ends_connect_all(&ends);
     ends_stop(&ends, 2);
     ends_run_ms(&ends, 1000);
     size_t len = ends_packet(packet, 1, 3, 50, 'e');
@@ -173,7 +166,7 @@ static json_int_t send_large_segment(void)
 static void a_large_segment_passes_whole(void **state)
 {
     (void)state;
-    connect_all();
+    ends_connect_all(&ends);
     assert_int_equal(send_large_segment(), 1);
 }
 
@@ -181,7 +174,7 @@ static void for_another_kind_of_end_it_is_cut_and_here_joined_again(void **state
 {
     (void)state;
     ends.all[1].peers[0].options.segmented = false;
-    connect_all();
+    ends_connect_all(&ends);
     assert_int_equal(send_large_segment(), SEGMENTS);
 }
 
@@ -192,7 +185,7 @@ static void datagrams_to_be_cut_are_cut_for_a_kernel_that_does_not(void **state)
     enum { DATAGRAM = 1000, DATAGRAMS = 5 };
     static uint8_t expected[IO_DEVICE_PACKET_MAX];
     sim_host_set_udp_segments(ends.all[0].host, false);
-    connect_all();
+    ends_connect_all(&ends);
     size_t len = ends_packet(packet, 2, 1, (size_t)DATAGRAM * DATAGRAMS, 'd');
     struct offload offload = {.cut = OFFLOAD_UDP,
                               .segment = DATAGRAM,
@@ -232,7 +225,7 @@ static void packets_of_all_kinds_follow_each_other(void **state)
     struct offload offload;
     unsigned counts[KINDS] = {0};
     ends.all[1].peers[0].options.segmented = *state != NULL;
-    connect_all();
+    ends_connect_all(&ends);
     for (unsigned i = 0; i < TURNS * KINDS; i++) {
         size_t len = packet_of(i % KINDS, i / KINDS, &offload);
         assert_true(sim_device_send(ends_device(&ends, 1), packet, len, &offload));
@@ -252,7 +245,7 @@ static void packets_of_all_kinds_follow_each_other(void **state)
 static void a_full_peer_holds_nobody_up(void **state)
 {
     (void)state;
-    connect_all();
+    ends_connect_all(&ends);
     sim_host_stall(ends.all[2].host, 5 * END_SECOND_US);
     for (unsigned i = 0; i < 3000; i++) {
         size_t len = ends_packet(packet, 1, 3, 1400, (uint8_t)i);
@@ -271,7 +264,7 @@ static void a_full_peer_holds_nobody_up(void **state)
 static void what_waits_too_long_fills_the_queue(void **state)
 {
     (void)state;
-    connect_all();
+    ends_connect_all(&ends);
     sim_host_stall(ends.all[1].host, 5 * END_SECOND_US);
     /* More than the kernels between them hold, less than the bound in bytes. */
     for (unsigned i = 0; i < 110; i++) {
@@ -293,7 +286,7 @@ static void while_one_peer_is_alone_nothing_is_lost_on_it(void **state)
     (void)state;
     enum { PACKETS = 60, LARGE_LEN = 20000 };
     ends.all[0].config.limits.queue_ms = 1000;
-    connect_all();
+    ends_connect_all(&ends);
     sim_host_set_device_room(ends.all[1].host, PACKETS);
     sim_host_stall(ends.all[1].host, END_SECOND_US / 60);
     for (unsigned i = 0; i < PACKETS; i++) {
@@ -337,7 +330,7 @@ static size_t frame(uint8_t *out, uint8_t to, uint8_t from, uint8_t fill)
 static void a_switch_learns_where_stations_are(void **state)
 {
     (void)state;
-    connect_all();
+    ends_connect_all(&ends);
     size_t len = frame(packet, 0xff, 11, 1);
     ends_send(&ends, 1, packet, len);
     ends_expect(&ends, 0, packet, len);
@@ -357,7 +350,7 @@ static void a_switch_learns_where_stations_are(void **state)
 static void frames_of_a_spanning_tree_pass_to_everybody(void **state)
 {
     (void)state;
-    connect_all();
+    ends_connect_all(&ends);
     size_t len = frame(packet, 0xff, 11, 1);
     memcpy(packet, (uint8_t[]){0x01, 0x80, 0xc2, 0, 0, 0}, 6);
     ends_send(&ends, 1, packet, len);

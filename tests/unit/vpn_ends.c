@@ -219,6 +219,13 @@ bool ends_connected(struct ends *ends, size_t a, size_t b)
     return false;
 }
 
+void ends_connect_all(struct ends *ends)
+{
+    ends_start_all(ends);
+    for (size_t i = 1; i < ends->count; i++)
+        assert_true(ends_connected(ends, 0, i));
+}
+
 /* ---- Packets ---- */
 
 struct io_device *ends_device(const struct ends *ends, size_t which)
@@ -304,4 +311,12 @@ void ends_expect_nothing(struct ends *ends, size_t which)
     arrival.len = 0;
     ends_run_ms(ends, 1000);
     assert_false(has_arrived(&arrival));
+}
+
+void ends_expect_pass(struct ends *ends, size_t from, size_t to)
+{
+    uint8_t packet[200];
+    size_t len = ends_packet(packet, (unsigned)from + 1, (unsigned)to + 1, 100, 'p');
+    ends_send(ends, from, packet, len);
+    ends_expect(ends, to, packet, len);
 }

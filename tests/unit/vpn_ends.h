@@ -50,6 +50,9 @@ void ends_open(struct ends *ends, size_t count);
 bool ends_start(struct ends *ends, size_t which);
 void ends_start_all(struct ends *ends);
 
+/* The same, until all others are connected with end 0. */
+void ends_connect_all(struct ends *ends);
+
 /* Stops what runs, looks for leaks, and ends the world. */
 void ends_close(struct ends *ends);
 void ends_stop(struct ends *ends, size_t which);
@@ -75,5 +78,8 @@ size_t ends_packet(uint8_t *out, unsigned from, unsigned to, size_t payload_len,
 void ends_send(struct ends *ends, size_t which, const uint8_t *packet, size_t len);
 void ends_expect(struct ends *ends, size_t which, const uint8_t *packet, size_t len);
 void ends_expect_nothing(struct ends *ends, size_t which);
+
+/* A packet from one end to the address of another arrives there. */
+void ends_expect_pass(struct ends *ends, size_t from, size_t to);
 
 #endif
