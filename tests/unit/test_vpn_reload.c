@@ -1,4 +1,6 @@
 /* A reload of a VPN: peers that come, go and change, and what is under way meanwhile. */
+#include "vpn_calls.h"
+
 static struct ends ends;
 static struct calls calls;
 static char why[256];
