@@ -1,16 +1,11 @@
 /* What a loop that has ended waits for. From there on the clock and the waits are the test's. */
 #include "io/real/linger.h"
-#include "io_world.h"
+#include "io_ends.h"
 
 #include <sys/epoll.h>
 #include <time.h>
 
-enum { MEGABYTE = 1024 * 1024, STEP_MS = 10 };
-
-static struct world *world;
-static struct door door;
-static struct end near;
-static struct end far;
+enum { STEP_MS = 10 };
 
 /* ---- Time (--wrap) ---- */
 
@@ -89,11 +84,7 @@ static void assert_about(uint64_t took_ms, uint64_t expected_ms)
 
 static int setup(void **state)
 {
-    world_setup(state);
-    world = *state;
-    door_open(world, &door);
-    near = (struct end){0};
-    far = (struct end){0};
+    ends_setup(state);
     pair_connect(world, &door, &near, &far);
     return 0;
 }
@@ -101,8 +92,7 @@ static int setup(void **state)
 static int teardown(void **state)
 {
     io_abort(far.stream);
-    io_listener_close(door.listener);
-    return world_teardown(state);
+    return ends_teardown(state);
 }
 
 static void who_never_closes_is_not_waited_for_when_all_is_acknowledged(void **state)

@@ -1,75 +1,14 @@
-#include "io_world.h"
+/* A stream: connecting, order and completeness, putting back, moving, the socket beneath. */
+#include "io_ends.h"
 
-#include "io/real/linger.h"
+#include "io/real/stream.h"
 
 #include <fcntl.h>
 #include <linux/sockios.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <sys/ioctl.h>
-#include <sys/resource.h>
 #include <sys/socket.h>
-
-enum { MEGABYTE = 1024 * 1024 };
-
-static struct world *world;
-static struct door door;
-static struct end near;
-static struct end far;
-
-static int setup(void **state)
-{
-    world_setup(state);
-    world = *state;
-    door_open(world, &door);
-    near = (struct end){0};
-    far = (struct end){0};
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    if (door.listener != NULL)
-        io_listener_close(door.listener);
-    return world_teardown(state);
-}
-
-static bool has_ended(const void *arg)
-{
-    const struct end *end = arg;
-    return end->ended || end->error != 0;
-}
-
-static bool has_failed(const void *arg)
-{
-    const struct end *end = arg;
-    return end->error != 0;
-}
-
-static bool none_lingers(const void *arg)
-{
-    (void)arg;
-    return list_empty(&world->loop->lingering);
-}
-
-static void close_both(void)
-{
-    io_abort(near.stream);
-    io_abort(far.stream);
-}
-
-/* Sends pattern bytes, whatever the kernel takes. */
-static void send_pattern(struct io_stream *stream, size_t len)
-{
-    static uint8_t bytes[MEGABYTE];
-    for (size_t at = 0; at < len;) {
-        size_t piece = len - at < sizeof(bytes) ? len - at : sizeof(bytes);
-        pattern_fill(bytes, at, piece);
-        assert_int_equal(io_send(stream, bytes, piece), 0);
-        at += piece;
-    }
-}
-
 /* ---- Connecting ---- */
 
 static void both_ends_know_their_addresses(void **state)
@@ -83,7 +22,7 @@ static void both_ends_know_their_addresses(void **state)
     assert_true(addr_equal(&near_local, &far_peer));
     assert_true(addr_equal(&near_peer, &far_local));
     assert_true(addr_equal(&near_peer, &door.at));
-    close_both();
+    ends_abort();
 }
 
 static void connecting_to_a_closed_port_is_refused(void **state)
@@ -94,7 +33,7 @@ static void connecting_to_a_closed_port_is_refused(void **state)
     int error = 0;
     near.stream = io_connect(world->loop, &door.at, &end_handler, &near, &error);
     if (near.stream != NULL) {
-        world_run(world, has_failed, &near);
+        world_run(world, ends_has_failed, &near);
         error = near.error;
         io_close(near.stream);
     }
@@ -109,13 +48,13 @@ static void bytes_sent_while_connecting_follow(void **state)
     far.check = true;
     door.accept_into = &far;
     near.stream = io_connect(world->loop, &door.at, &end_handler, &near, &error);
-    send_pattern(near.stream, 100000);
+    ends_send(near.stream, 0, 100000);
     assert_int_equal(io_queued(near.stream), 100000);
     io_shutdown(near.stream);
-    world_run(world, has_ended, &far);
+    world_run(world, ends_has_ended, &far);
     assert_int_equal(far.received, 100000);
     assert_true(near.sent);
-    close_both();
+    ends_abort();
 }
 
 static void an_end_asked_for_while_connecting_follows(void **state)
@@ -125,10 +64,10 @@ static void an_end_asked_for_while_connecting_follows(void **state)
     door.accept_into = &far;
     near.stream = io_connect(world->loop, &door.at, &end_handler, &near, &error);
     io_shutdown(near.stream);
-    world_run(world, has_ended, &far);
+    world_run(world, ends_has_ended, &far);
     assert_int_equal(far.received, 0);
     assert_int_equal(far.error, 0);
-    close_both();
+    ends_abort();
 }
 
 static void a_stream_closed_while_connecting_sends_what_was_queued(void **state)
@@ -138,14 +77,14 @@ static void a_stream_closed_while_connecting_sends_what_was_queued(void **state)
     far.check = true;
     door.accept_into = &far;
     near.stream = io_connect(world->loop, &door.at, &end_handler, &near, &error);
-    send_pattern(near.stream, 100000);
+    ends_send(near.stream, 0, 100000);
     io_close(near.stream);
-    world_run(world, has_ended, &far);
+    world_run(world, ends_has_ended, &far);
     assert_int_equal(far.error, 0);
     assert_int_equal(far.received, 100000);
     assert_false(near.connected);
     io_close(far.stream);
-    world_run(world, none_lingers, NULL);
+    world_run(world, ends_none_lingers, NULL);
 }
 
 static void a_closed_stream_that_cannot_connect_is_gone(void **state)
@@ -157,9 +96,9 @@ static void a_closed_stream_that_cannot_connect_is_gone(void **state)
     near.stream = io_connect(world->loop, &door.at, &end_handler, &near, &error);
     if (near.stream == NULL)
         return;
-    send_pattern(near.stream, 100000);
+    ends_send(near.stream, 0, 100000);
     io_close(near.stream);
-    world_run(world, none_lingers, NULL);
+    world_run(world, ends_none_lingers, NULL);
     assert_int_equal(near.error, 0);
 }
 
@@ -208,7 +147,7 @@ static void the_round_trip_is_known_of_a_connection_and_not_of_a_pair(void **sta
     assert_int_equal(io_rtt_us(ends[0]), 0);
     io_abort(ends[0]);
     io_abort(ends[1]);
-    close_both();
+    ends_abort();
 }
 
 static void a_slow_reader_gets_every_byte_in_order(void **state)
@@ -217,7 +156,7 @@ static void a_slow_reader_gets_every_byte_in_order(void **state)
     pair_connect(world, &door, &near, &far);
     far.paused = true;
     far.check = true;
-    send_pattern(near.stream, 32 * MEGABYTE);
+    ends_send(near.stream, 0, 32 * MEGABYTE);
     assert_true(holds_queue(NULL));
     assert_true(io_unacked(near.stream) > io_queued(near.stream));
     assert_true(io_buffered(world->loop) >= io_queued(near.stream));
@@ -226,7 +165,7 @@ static void a_slow_reader_gets_every_byte_in_order(void **state)
     world_run(world, queue_is_empty, NULL);
     assert_true(near.sent);
     io_shutdown(near.stream);
-    world_run(world, has_ended, &far);
+    world_run(world, ends_has_ended, &far);
     assert_int_equal(far.error, 0);
     assert_int_equal(far.received, 32 * MEGABYTE);
     struct io_timer again; /* an acknowledgement is no event */
@@ -234,256 +173,7 @@ static void a_slow_reader_gets_every_byte_in_order(void **state)
     look_again(&again);
     world_run(world, all_is_acknowledged, NULL);
     io_timer_stop(&again);
-    close_both();
-}
-
-static void close_sends_what_is_queued(void **state)
-{
-    (void)state;
-    pair_connect(world, &door, &near, &far);
-    far.paused = true;
-    far.check = true;
-    send_pattern(near.stream, 16 * MEGABYTE);
-    io_close(near.stream);
-    far.paused = false;
-    io_again(far.stream);
-    world_run(world, has_ended, &far);
-    assert_int_equal(far.error, 0);
-    assert_int_equal(far.received, 16 * MEGABYTE);
-    io_close(far.stream);
-    world_run(world, none_lingers, NULL);
-}
-
-/* The other side has sent bytes that nobody reads: an early close would reset the connection. */
-static void close_with_unread_bytes_resets_nothing(void **state)
-{
-    (void)state;
-    pair_connect(world, &door, &near, &far);
-    near.paused = true;
-    far.check = true;
-    send_pattern(far.stream, 300000);
-    send_pattern(near.stream, 200000);
-    io_close(near.stream);
-    world_run(world, has_ended, &far);
-    assert_int_equal(far.error, 0);
-    assert_int_equal(far.received, 200000);
-    io_close(far.stream);
-    world_run(world, none_lingers, NULL);
-}
-
-static void close_drops_a_bounded_number_of_bytes(void **state)
-{
-    (void)state;
-    pair_connect(world, &door, &near, &far);
-    io_close(near.stream);
-    send_pattern(far.stream, 64 * MEGABYTE);
-    world_run(world, has_failed, &far);
-    assert_int_equal(far.error, IO_E_RESET);
-    assert_true(none_lingers(NULL));
-    io_close(far.stream);
-}
-
-/* Makes the loop believe that time has passed. */
-static void pass_ms(uint64_t ms)
-{
-    io_core_set_now(&world->loop->core, io_now_ms(world->loop) + ms);
-    io_core_fire_timers(&world->loop->core);
-}
-
-static void close_waits_for_the_other_sides_end_for_a_while(void **state)
-{
-    (void)state;
-    pair_connect(world, &door, &near, &far);
-    io_close(near.stream);
-    world_run(world, has_ended, &far);
-    pass_ms(IO_LINGER_MS - 100);
-    assert_false(none_lingers(NULL));
-    pass_ms(100);
-    assert_true(none_lingers(NULL));
-    io_close(far.stream);
-}
-
-static void a_closed_stream_can_be_dropped_for_its_memory(void **state)
-{
-    (void)state;
-    pair_connect(world, &door, &near, &far);
-    far.paused = true;
-    send_pattern(near.stream, 16 * MEGABYTE);
-    assert_true(io_queued(near.stream) > 0);
-    assert_false(io_drop_closed(world->loop, 0)); /* its owner still has it */
-    io_close(near.stream);
-    assert_false(io_drop_closed(world->loop, 16 * MEGABYTE));
-    assert_true(io_drop_closed(world->loop, 0));
-    assert_int_equal(io_buffered(world->loop), 0);
-    assert_true(none_lingers(NULL));
-    far.paused = false;
-    io_again(far.stream);
-    world_run(world, has_failed, &far);
-    assert_int_equal(far.error, IO_E_RESET);
-    io_close(far.stream);
-}
-
-static void may_open(rlim_t files)
-{
-    struct rlimit limit;
-    assert_int_equal(getrlimit(RLIMIT_NOFILE, &limit), 0);
-    if (limit.rlim_cur >= files)
-        return;
-    limit.rlim_cur = files;
-    if (limit.rlim_cur > limit.rlim_max || setrlimit(RLIMIT_NOFILE, &limit) != 0)
-        skip();
-}
-
-static void who_only_waits_for_an_end_goes_before_who_has_bytes_to_send(void **state)
-{
-    (void)state;
-    static struct io_stream *others[LINGER_COUNT_MAX];
-    may_open(2 * LINGER_COUNT_MAX + 256);
-    pair_connect(world, &door, &near, &far);
-    far.paused = true;
-    far.check = true;
-    send_pattern(near.stream, 16 * MEGABYTE);
-    assert_true(io_queued(near.stream) > 0);
-    io_close(near.stream);
-    for (size_t i = 0; i < LINGER_COUNT_MAX; i++) {
-        struct io_stream *ends[2];
-        assert_int_equal(io_pair(world->loop, ends), 0);
-        io_close(ends[0]);
-        others[i] = ends[1];
-    }
-    assert_int_equal(world->loop->lingering_count, LINGER_COUNT_MAX);
-    far.paused = false;
-    io_again(far.stream);
-    world_run(world, has_ended, &far);
-    assert_int_equal(far.error, 0);
-    assert_int_equal(far.received, 16 * MEGABYTE);
-    io_close(far.stream);
-    for (size_t i = 0; i < LINGER_COUNT_MAX; i++)
-        io_abort(others[i]);
-    world_run(world, none_lingers, NULL);
-}
-
-static void a_queue_that_nobody_takes_ends_in_a_reset(void **state)
-{
-    (void)state;
-    pair_connect(world, &door, &near, &far);
-    far.paused = true;
-    send_pattern(near.stream, 16 * MEGABYTE);
-    io_close(near.stream);
-    pass_ms(IO_FLUSH_MS - 100);
-    assert_false(none_lingers(NULL));
-    pass_ms(100);
-    assert_true(none_lingers(NULL));
-    assert_int_equal(io_buffered(world->loop), 0);
-    far.paused = false;
-    far.check = true;
-    io_again(far.stream);
-    world_run(world, has_ended, &far);
-    /* Cut short, and known to be. */
-    assert_int_equal(far.error, IO_E_RESET);
-    assert_true(far.received < 16 * MEGABYTE);
-    io_close(far.stream);
-}
-
-static void close_after_the_end_was_read_leaves_nothing_behind(void **state)
-{
-    (void)state;
-    pair_connect(world, &door, &near, &far);
-    io_shutdown(near.stream);
-    world_run(world, has_ended, &far);
-    io_close(far.stream);
-    assert_true(none_lingers(NULL));
-    io_close(near.stream);
-    world_run(world, none_lingers, NULL);
-}
-
-static void abort_resets(void **state)
-{
-    (void)state;
-    pair_connect(world, &door, &near, &far);
-    io_abort(near.stream);
-    world_run(world, has_ended, &far);
-    assert_int_equal(far.error, IO_E_RESET);
-    assert_int_equal(io_send(far.stream, "x", 1), IO_E_RESET);
-    io_close(far.stream);
-}
-
-static void a_half_closed_stream_still_receives(void **state)
-{
-    (void)state;
-    pair_connect(world, &door, &near, &far);
-    near.check = true;
-    io_shutdown(near.stream);
-    world_run(world, has_ended, &far);
-    assert_int_equal(io_send(near.stream, "x", 1), IO_E_RESET);
-    send_pattern(far.stream, 3 * MEGABYTE);
-    io_close(far.stream);
-    world_run(world, has_ended, &near);
-    assert_int_equal(near.error, 0);
-    assert_int_equal(near.received, 3 * MEGABYTE);
-    io_close(near.stream);
-    world_run(world, none_lingers, NULL);
-}
-
-/* ---- Resets that the owner does not look for ---- */
-
-static void a_reset_reaches_an_owner_that_does_not_read(void **state)
-{
-    (void)state;
-    pair_connect(world, &door, &near, &far);
-    far.paused = true;
-    io_abort(near.stream);
-    world_run(world, has_failed, &far);
-    assert_int_equal(far.error, IO_E_RESET);
-    io_close(far.stream);
-}
-
-static void a_reset_reaches_an_owner_that_has_read_the_end(void **state)
-{
-    (void)state;
-    pair_connect(world, &door, &near, &far);
-    io_shutdown(near.stream);
-    world_run(world, has_ended, &far);
-    io_abort(near.stream);
-    world_run(world, has_failed, &far);
-    io_close(far.stream);
-}
-
-static void bytes_before_a_reset_are_still_read(void **state)
-{
-    (void)state;
-    pair_connect(world, &door, &near, &far);
-    far.paused = true;
-    far.check = true;
-    send_pattern(near.stream, 1000);
-    size_t calls = far.calls;
-    while (far.calls == calls)
-        loop_round(world->loop);
-    io_abort(near.stream);
-    calls = far.calls;
-    while (far.calls == calls)
-        loop_round(world->loop);
-    assert_int_equal(far.error, 0);
-    far.paused = false;
-    io_again(far.stream);
-    world_run(world, has_ended, &far);
-    assert_int_equal(far.received, 1000);
-    assert_int_equal(far.error, IO_E_RESET);
-    io_close(far.stream);
-}
-
-static void a_queue_that_cannot_be_sent_is_told(void **state)
-{
-    (void)state;
-    pair_connect(world, &door, &near, &far);
-    near.paused = true;
-    far.paused = true;
-    send_pattern(near.stream, 32 * MEGABYTE);
-    io_abort(far.stream);
-    world_run(world, has_failed, &near);
-    assert_int_equal(near.error, IO_E_RESET);
-    assert_int_equal(io_queued(near.stream), 0);
-    io_close(near.stream);
+    ends_abort();
 }
 
 /* ---- Putting back, asking again, moving ---- */
@@ -507,7 +197,7 @@ static void bytes_put_back_come_first(void **state)
     assert_int_equal(io_read(far.stream, bytes, sizeof(bytes)), 4);
     assert_memory_equal(bytes, "xyzd", 4);
     assert_int_equal(io_read(far.stream, bytes, sizeof(bytes)), IO_AGAIN);
-    close_both();
+    ends_abort();
 }
 
 static void read_one(struct end *end)
@@ -527,10 +217,10 @@ static void asking_again_reads_on_in_the_next_round(void **state)
     (void)state;
     pair_connect(world, &door, &near, &far);
     far.on_readable = read_one;
-    send_pattern(near.stream, 100);
+    ends_send(near.stream, 0, 100);
     world_run(world, received_100, &far);
     assert_true(far.calls >= 100);
-    close_both();
+    ends_abort();
 }
 
 /* Relays as far as it goes; tells how it stopped. */
@@ -569,7 +259,7 @@ static void a_relay_moves_all_and_says_which_side_blocks(void **state)
     pair_connect(world, &door, &bridge.to, &far);
     far.paused = true;
     far.check = true;
-    send_pattern(near.stream, 40 * MEGABYTE);
+    ends_send(near.stream, 0, 40 * MEGABYTE);
     io_shutdown(near.stream);
     world_run(world, blocked_at_sink, &bridge);
     assert_true(io_queued(bridge.to.stream) > 0);
@@ -585,7 +275,7 @@ static void a_relay_moves_all_and_says_which_side_blocks(void **state)
     assert_int_equal(far.received, 40 * MEGABYTE);
     io_abort(bridge.from.stream);
     io_abort(bridge.to.stream);
-    close_both();
+    ends_abort();
 }
 
 static void a_relay_stops_at_its_limit(void **state)
@@ -595,7 +285,7 @@ static void a_relay_stops_at_its_limit(void **state)
     struct end to = {0};
     pair_connect(world, &door, &near, &from);
     pair_connect(world, &door, &to, &far);
-    send_pattern(near.stream, 1000);
+    ends_send(near.stream, 0, 1000);
     while (from.calls == 0)
         loop_round(world->loop);
     size_t moved;
@@ -607,119 +297,7 @@ static void a_relay_stops_at_its_limit(void **state)
     assert_int_equal(moved, 0);
     io_abort(from.stream);
     io_abort(to.stream);
-    close_both();
-}
-
-/* ---- Callbacks that close ---- */
-
-static void close_in_callback(struct end *end)
-{
-    io_close(end->stream);
-    end->stream = NULL;
-}
-
-static void abort_in_callback(struct end *end)
-{
-    io_abort(end->stream);
-    end->stream = NULL;
-}
-
-static bool stream_is_gone(const void *arg)
-{
-    const struct end *end = arg;
-    return end->stream == NULL;
-}
-
-static void readable_may_close(void **state)
-{
-    (void)state;
-    void (*const ways[])(struct end *) = {close_in_callback, abort_in_callback};
-    for (size_t i = 0; i < 2; i++) {
-        near = (struct end){0};
-        far = (struct end){.on_readable = ways[i]};
-        pair_connect(world, &door, &near, &far);
-        /* A queue that is sent and a reset are to be told in the same round, after the close. */
-        send_pattern(near.stream, 1000);
-        world_run(world, stream_is_gone, &far);
-        world_run(world, has_ended, &near);
-        assert_int_equal(far.error, 0);
-        assert_int_equal(far.calls, 1);
-        io_close(near.stream);
-        world_run(world, none_lingers, NULL);
-    }
-}
-
-/* Closes the other end of the pair, which is ready in the same round. */
-static void close_the_other(struct end *end)
-{
-    struct end *other = end->arg;
-    if (other->stream != NULL)
-        io_abort(other->stream);
-    other->stream = NULL;
-    io_abort(end->stream);
-    end->stream = NULL;
-}
-
-static void readable_may_close_another_stream_that_is_ready(void **state)
-{
-    (void)state;
-    pair_connect(world, &door, &near, &far);
-    near.on_readable = close_the_other;
-    near.arg = &far;
-    far.on_readable = close_the_other;
-    far.arg = &near;
-    io_again(near.stream);
-    io_again(far.stream);
-    loop_round(world->loop);
-    assert_null(near.stream);
-    assert_null(far.stream);
-    assert_int_equal(near.calls + far.calls, 1);
-}
-
-static void connected_closes(void *arg)
-{
-    struct end *end = arg;
-    end->connected = true;
-    io_close(end->stream);
-    end->stream = NULL;
-}
-
-static void connected_may_close(void **state)
-{
-    (void)state;
-    struct io_stream_handler handler = end_handler;
-    handler.connected = connected_closes;
-    int error;
-    door.accept_into = &far;
-    near.stream = io_connect(world->loop, &door.at, &handler, &near, &error);
-    io_send(near.stream, "hello", 5);
-    world_run(world, has_ended, &far);
-    assert_int_equal(far.received, 5);
-    assert_int_equal(near.calls, 0);
-    io_close(far.stream);
-    world_run(world, none_lingers, NULL);
-}
-
-static void sent_closes(void *arg)
-{
-    struct end *end = arg;
-    end->sent = true;
-    io_abort(end->stream);
-    end->stream = NULL;
-}
-
-static void sent_may_close(void **state)
-{
-    (void)state;
-    struct io_stream_handler handler = end_handler;
-    handler.sent = sent_closes;
-    pair_connect(world, &door, &near, &far);
-    io_stream_set_handler(near.stream, &handler, &near);
-    send_pattern(near.stream, 32 * MEGABYTE);
-    send_pattern(far.stream, 1000);
-    world_run(world, stream_is_gone, &near);
-    world_run(world, has_ended, &far);
-    io_close(far.stream);
+    ends_abort();
 }
 
 /* ---- The socket beneath ---- */
@@ -738,7 +316,7 @@ static void accepted_and_connected_sockets_do_not_delay(void **state)
         assert_true(fcntl(fd, F_GETFD) & FD_CLOEXEC);
         assert_true(fcntl(fd, F_GETFL) & O_NONBLOCK);
     }
-    close_both();
+    ends_abort();
 }
 
 static void a_multiplexed_stream_keeps_the_kernels_queue_short(void **state)
@@ -747,7 +325,7 @@ static void a_multiplexed_stream_keeps_the_kernels_queue_short(void **state)
     pair_connect(world, &door, &near, &far);
     far.paused = true;
     io_stream_set_multiplexed(near.stream);
-    send_pattern(near.stream, 32 * MEGABYTE);
+    ends_send(near.stream, 0, 32 * MEGABYTE);
     int notsent = 0;
     assert_int_equal(ioctl(near.stream->source.fd, SIOCOUTQNSD, &notsent), 0);
     assert_true(notsent <= 2 * PACE_MOST);
@@ -755,9 +333,9 @@ static void a_multiplexed_stream_keeps_the_kernels_queue_short(void **state)
     far.check = true;
     io_again(far.stream);
     io_shutdown(near.stream);
-    world_run(world, has_ended, &far);
+    world_run(world, ends_has_ended, &far);
     assert_int_equal(far.received, 32 * MEGABYTE);
-    close_both();
+    ends_abort();
 }
 
 static void what_is_sent_at_once_ends_with_a_packet(void **state)
@@ -772,10 +350,10 @@ static void what_is_sent_at_once_ends_with_a_packet(void **state)
     assert_in_range(packet, 500, PACE_MOST);
     assert_in_range(io_send_at_once(near.stream), PACE_MOST / 2, PACE_MOST);
     assert_int_equal(io_send_at_once(near.stream) % (size_t)packet, 0);
-    close_both();
+    ends_abort();
 }
 
-#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+#define TEST(name) cmocka_unit_test_setup_teardown(name, ends_setup, ends_teardown)
 
 int main(void)
 {
@@ -789,28 +367,10 @@ int main(void)
         TEST(a_stream_closed_while_connecting_is_gone),
         TEST(the_round_trip_is_known_of_a_connection_and_not_of_a_pair),
         TEST(a_slow_reader_gets_every_byte_in_order),
-        TEST(close_sends_what_is_queued),
-        TEST(close_with_unread_bytes_resets_nothing),
-        TEST(close_drops_a_bounded_number_of_bytes),
-        TEST(close_waits_for_the_other_sides_end_for_a_while),
-        TEST(a_closed_stream_can_be_dropped_for_its_memory),
-        TEST(who_only_waits_for_an_end_goes_before_who_has_bytes_to_send),
-        TEST(a_queue_that_nobody_takes_ends_in_a_reset),
-        TEST(close_after_the_end_was_read_leaves_nothing_behind),
-        TEST(abort_resets),
-        TEST(a_half_closed_stream_still_receives),
-        TEST(a_reset_reaches_an_owner_that_does_not_read),
-        TEST(a_reset_reaches_an_owner_that_has_read_the_end),
-        TEST(bytes_before_a_reset_are_still_read),
-        TEST(a_queue_that_cannot_be_sent_is_told),
         TEST(bytes_put_back_come_first),
         TEST(asking_again_reads_on_in_the_next_round),
         TEST(a_relay_moves_all_and_says_which_side_blocks),
         TEST(a_relay_stops_at_its_limit),
-        TEST(readable_may_close),
-        TEST(readable_may_close_another_stream_that_is_ready),
-        TEST(connected_may_close),
-        TEST(sent_may_close),
         TEST(accepted_and_connected_sockets_do_not_delay),
         TEST(a_multiplexed_stream_keeps_the_kernels_queue_short),
         TEST(what_is_sent_at_once_ends_with_a_packet),

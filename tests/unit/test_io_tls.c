@@ -1,4 +1,4 @@
-#include "io_world.h"
+#include "io_ends.h"
 
 #include "io/real/stream.h"
 #include "io/tls.h"
@@ -8,12 +8,7 @@
 #include <openssl/x509v3.h>
 #include <sys/socket.h>
 
-enum { MEGABYTE = 1024 * 1024, PEM_MAX = 8192 };
-
-static struct world *world;
-static struct door door;
-static struct end near; /* the client */
-static struct end far;  /* the server */
+enum { PEM_MAX = 8192 };
 
 /* ---- A throw-away authority ---- */
 
@@ -108,23 +103,7 @@ static int group_teardown(void **state)
     return 0;
 }
 
-static int setup(void **state)
-{
-    world_setup(state);
-    world = *state;
-    door_open(world, &door);
-    near = (struct end){0};
-    far = (struct end){0};
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    io_listener_close(door.listener);
-    return world_teardown(state);
-}
-
-/* ---- Two ends ---- */
+/* ---- Two ends: near is the client, far the server ---- */
 
 static struct io_tls *server_of(const struct identity *identity)
 {
@@ -179,32 +158,6 @@ static void open_pair(void)
     assert_int_equal(far.error, 0);
 }
 
-static bool has_ended(const void *arg)
-{
-    const struct end *end = arg;
-    return end->ended || end->error != 0;
-}
-
-static bool none_lingers(const void *arg)
-{
-    (void)arg;
-    return list_empty(&world->loop->lingering);
-}
-
-static void close_both(void)
-{
-    io_abort(near.stream);
-    io_abort(far.stream);
-}
-
-static void send_pattern(struct io_stream *stream, size_t at, size_t len)
-{
-    static uint8_t bytes[MEGABYTE];
-    assert_true(len <= sizeof(bytes));
-    pattern_fill(bytes, at, len);
-    assert_int_equal(io_send(stream, bytes, len), 0);
-}
-
 /* ---- Tests ---- */
 
 static void both_ends_agree(void **state)
@@ -217,7 +170,7 @@ static void both_ends_agree(void **state)
     assert_string_equal(io_stream_tls_alpn(near.stream), "http/1.1");
     assert_string_equal(io_stream_tls_alpn(far.stream), "http/1.1");
     assert_string_equal(io_stream_tls_error(near.stream), "");
-    close_both();
+    ends_abort();
 }
 
 static void an_address_is_verified_as_one(void **state)
@@ -226,14 +179,14 @@ static void an_address_is_verified_as_one(void **state)
     start(server_of(&site), client_of(&authority), "127.0.0.1");
     shake_hands();
     assert_true(near.connected);
-    close_both();
+    ends_abort();
     near = (struct end){0};
     far = (struct end){0};
     start(server_of(&site), client_of(&authority), "127.0.0.2");
     shake_hands();
     assert_int_equal(near.error, IO_E_TLS);
     assert_non_null(strstr(io_stream_tls_error(near.stream), "IP address mismatch"));
-    close_both();
+    ends_abort();
 }
 
 static void what_is_sent_before_the_handshake_follows_it(void **state)
@@ -242,21 +195,21 @@ static void what_is_sent_before_the_handshake_follows_it(void **state)
     far.check = true;
     near.check = true;
     start(server_of(&site), client_of(&authority), "a.example");
-    send_pattern(near.stream, 0, 200000);
+    ends_send(near.stream, 0, 200000);
     assert_int_equal(io_queued(near.stream), 200000);
     io_shutdown(near.stream);
-    send_pattern(far.stream, 0, 100000);
-    world_run(world, has_ended, &far);
+    ends_send(far.stream, 0, 100000);
+    world_run(world, ends_has_ended, &far);
     assert_int_equal(far.error, 0);
     assert_int_equal(far.received, 200000);
     assert_true(near.connected);
     assert_true(near.sent);
     io_close(far.stream);
-    world_run(world, has_ended, &near);
+    world_run(world, ends_has_ended, &near);
     assert_int_equal(near.error, 0);
     assert_int_equal(near.received, 100000);
     io_close(near.stream);
-    world_run(world, none_lingers, NULL);
+    world_run(world, ends_none_lingers, NULL);
 }
 
 /* A writer that stops at a queue of 256 KiB stands still while nobody reads, and loses nothing. */
@@ -271,7 +224,7 @@ static void back_pressure_holds(void **state)
     bool stood = false;
     while (far.received < total) {
         while (sent < total && io_queued(near.stream) < 256 * 1024) {
-            send_pattern(near.stream, sent, 64 * 1024);
+            ends_send(near.stream, sent, 64 * 1024);
             sent += 64 * 1024;
         }
         assert_true(io_queued(near.stream) <= 400 * 1024);
@@ -286,7 +239,7 @@ static void back_pressure_holds(void **state)
         assert_int_equal(far.error, 0);
     }
     assert_true(stood);
-    close_both();
+    ends_abort();
 }
 
 static void close_sends_what_is_queued(void **state)
@@ -296,15 +249,15 @@ static void close_sends_what_is_queued(void **state)
     far.check = true;
     far.paused = true;
     for (size_t at = 0; at < 16 * MEGABYTE; at += MEGABYTE)
-        send_pattern(near.stream, at, MEGABYTE);
+        ends_send(near.stream, at, MEGABYTE);
     io_close(near.stream);
     far.paused = false;
     io_again(far.stream);
-    world_run(world, has_ended, &far);
+    world_run(world, ends_has_ended, &far);
     assert_int_equal(far.error, 0);
     assert_int_equal(far.received, 16 * MEGABYTE);
     io_close(far.stream);
-    world_run(world, none_lingers, NULL);
+    world_run(world, ends_none_lingers, NULL);
 }
 
 static void an_end_without_close_notify_is_a_reset(void **state)
@@ -312,10 +265,10 @@ static void an_end_without_close_notify_is_a_reset(void **state)
     (void)state;
     open_pair();
     assert_int_equal(shutdown(near.stream->source.fd, SHUT_WR), 0);
-    world_run(world, has_ended, &far);
+    world_run(world, ends_has_ended, &far);
     assert_int_equal(far.error, IO_E_RESET);
     assert_false(far.ended);
-    close_both();
+    ends_abort();
 }
 
 static void expect_refusal(struct io_tls *server, struct io_tls *client, const char *name,
@@ -329,11 +282,11 @@ static void expect_refusal(struct io_tls *server, struct io_tls *client, const c
         fail_msg("\"%s\" is not in \"%s\"", reason, io_stream_tls_error(near.stream));
     /* The alert says to the other side that it was refused. */
     io_close(near.stream);
-    world_run(world, has_ended, &far);
+    world_run(world, ends_has_ended, &far);
     assert_int_equal(far.error, IO_E_TLS);
     assert_non_null(strstr(io_stream_tls_error(far.stream), "alert"));
     io_close(far.stream);
-    world_run(world, none_lingers, NULL);
+    world_run(world, ends_none_lingers, NULL);
 }
 
 static void a_certificate_of_a_stranger_is_refused(void **state)
@@ -363,10 +316,10 @@ static void bytes_that_are_no_tls_fail_the_handshake(void **state)
     io_stream_start_tls(far.stream, server, NULL);
     io_tls_unref(server);
     io_send(near.stream, "GET / HTTP/1.1\r\n\r\n", 18);
-    world_run(world, has_ended, &far);
+    world_run(world, ends_has_ended, &far);
     assert_int_equal(far.error, IO_E_TLS);
     assert_non_null(strstr(io_stream_tls_error(far.stream), "http request"));
-    close_both();
+    ends_abort();
 }
 
 static void an_end_in_the_handshake_is_a_reset(void **state)
@@ -377,9 +330,9 @@ static void an_end_in_the_handshake_is_a_reset(void **state)
     io_stream_start_tls(far.stream, server, NULL);
     io_tls_unref(server);
     io_shutdown(near.stream);
-    world_run(world, has_ended, &far);
+    world_run(world, ends_has_ended, &far);
     assert_int_equal(far.error, IO_E_RESET);
-    close_both();
+    ends_abort();
 }
 
 static void a_closed_handshake_leaves_nothing(void **state)
@@ -388,10 +341,10 @@ static void a_closed_handshake_leaves_nothing(void **state)
     start(server_of(&site), client_of(&authority), "a.example");
     io_send(near.stream, "early", 5);
     io_close(near.stream);
-    world_run(world, has_ended, &far);
+    world_run(world, ends_has_ended, &far);
     assert_true(far.error != 0);
     io_close(far.stream);
-    world_run(world, none_lingers, NULL);
+    world_run(world, ends_none_lingers, NULL);
 }
 
 /* Bytes read before it was known that TLS speaks there are given back to it. */
@@ -419,7 +372,7 @@ static void tls_takes_bytes_that_were_put_back(void **state)
     shake_hands();
     assert_int_equal(far.error, 0);
     assert_true(near.connected);
-    close_both();
+    ends_abort();
 }
 
 static bool near_has_byte(const void *arg)
@@ -444,7 +397,7 @@ static void a_second_connection_resumes_the_session(void **state)
         /* The ticket comes before the first byte. */
         io_send(far.stream, "x", 1);
         world_run(world, near_has_byte, NULL);
-        close_both();
+        ends_abort();
     }
     io_tls_unref(server);
     io_tls_unref(client);
@@ -466,11 +419,11 @@ static void connected_may_close(void **state)
     start(server_of(&site), client_of(&authority), "a.example");
     io_stream_set_handler(near.stream, &handler, &near);
     io_send(near.stream, "hello", 5);
-    world_run(world, has_ended, &far);
+    world_run(world, ends_has_ended, &far);
     assert_int_equal(far.error, 0);
     assert_int_equal(far.received, 5);
     io_close(far.stream);
-    world_run(world, none_lingers, NULL);
+    world_run(world, ends_none_lingers, NULL);
 }
 
 static void settings_that_cannot_be_are_explained(void **state)
@@ -502,10 +455,10 @@ static void a_stream_with_tls_stays_on_its_loop(void **state)
     (void)state;
     open_pair();
     assert_null(io_detach(near.stream));
-    close_both();
+    ends_abort();
 }
 
-#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+#define TEST(name) cmocka_unit_test_setup_teardown(name, ends_setup, ends_teardown)
 
 int main(void)
 {
