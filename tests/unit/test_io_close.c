@@ -4,6 +4,7 @@
 #include "io/real/linger.h"
 
 #include <sys/resource.h>
+
 static void close_sends_what_is_queued(void **state)
 {
     (void)state;

@@ -9,6 +9,7 @@
 #include <netinet/tcp.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
+
 /* ---- Connecting ---- */
 
 static void both_ends_know_their_addresses(void **state)
