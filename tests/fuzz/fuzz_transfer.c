@@ -99,6 +99,7 @@ static void connect_as_client(void)
         return;
     sodiumtcp_session_free(other);
     voice_close(&voice);
+    item_len = 0;
     FUZZ_CHECK(sodiumtcp_client_new(context, keys.public_key, connections % 2 ? "alice" : "bob",
                                     "secret", &options, stage_now_ms(&stage), &other) == 0);
     voice_call(&voice, &stage, PORT);
@@ -165,8 +166,8 @@ static void say_anything(void)
     memset(body, 0, sizeof body);
     if (len > 0)
         memcpy(body, bytes, len);
-    altered = altered || type == SODIUMTCP_PDU_BLOCK || type == SODIUMTCP_PDU_BLOCK_ZSTD ||
-              type == SODIUMTCP_PDU_DATA;
+    altered = altered || type == SODIUMTCP_PDU_START || type == SODIUMTCP_PDU_BLOCK ||
+              type == SODIUMTCP_PDU_BLOCK_ZSTD || type == SODIUMTCP_PDU_DATA;
     say_pdu(type, body, padded < len ? len : padded);
 }
 
