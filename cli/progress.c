@@ -1,26 +1,11 @@
 #include "cli/progress.h"
 
+#include "cli/amount.h"
+
 #include <inttypes.h>
 #include <string.h>
 
 enum { BAR_MAX = 30, BAR_MIN = 5 };
-
-char *progress_bytes(uint64_t bytes, char *out, size_t out_len)
-{
-    static const char *const units[] = {"KiB", "MiB", "GiB", "TiB", "PiB", "EiB"};
-    if (bytes < 1024) {
-        snprintf(out, out_len, "%" PRIu64 " bytes", bytes);
-        return out;
-    }
-    double value = (double)bytes / 1024;
-    size_t unit = 0;
-    while (value >= 1024 && unit + 1 < sizeof units / sizeof units[0]) {
-        value /= 1024;
-        unit++;
-    }
-    snprintf(out, out_len, "%.1f %s", value, units[unit]);
-    return out;
-}
 
 static uint64_t rate_of(const struct send_progress *progress, double elapsed_s)
 {
@@ -52,21 +37,21 @@ static void draw_bar(double share, size_t width, char *out)
 char *progress_line(const struct send_progress *progress, double elapsed_s, unsigned columns,
                     char *out, size_t out_len)
 {
-    char sent[32];
-    char total[32];
-    char rate[32];
+    char sent[AMOUNT_MAX];
+    char total[AMOUNT_MAX];
+    char rate[AMOUNT_MAX];
     char left[32];
     char bar[BAR_MAX + 3] = "";
     char tail[PROGRESS_LINE_MAX];
     uint64_t done = progress->bytes + progress->resumed + progress->skipped;
     uint64_t per_s = rate_of(progress, elapsed_s);
-    progress_bytes(done, sent, sizeof sent);
-    progress_bytes(per_s, rate, sizeof rate);
+    amount_bytes((double)done, sent);
+    amount_bytes((double)per_s, rate);
     if (!progress->total_known || progress->total < done || progress->total == 0) {
         snprintf(tail, sizeof tail, "%s  %s/s", sent, rate);
     } else {
         double share = (double)done / (double)progress->total;
-        progress_bytes(progress->total, total, sizeof total);
+        amount_bytes((double)progress->total, total);
         if (per_s > 0)
             duration((double)(progress->total - done) / (double)per_s, left, sizeof left);
         else
@@ -85,17 +70,15 @@ char *progress_line(const struct send_progress *progress, double elapsed_s, unsi
 
 void progress_summary(const struct send_progress *progress, double elapsed_s, FILE *out)
 {
-    char text[32];
+    char text[AMOUNT_MAX];
     fprintf(out, "%" PRIu32 " %s kept, %s sent in %.1f s", progress->items,
-            progress->items == 1 ? "item" : "items",
-            progress_bytes(progress->bytes, text, sizeof text), elapsed_s);
-    fprintf(out, " (%s/s)", progress_bytes(rate_of(progress, elapsed_s), text, sizeof text));
+            progress->items == 1 ? "item" : "items", amount_bytes((double)progress->bytes, text),
+            elapsed_s);
+    fprintf(out, " (%s/s)", amount_bytes((double)rate_of(progress, elapsed_s), text));
     if (progress->zstd && progress->wire_bytes < progress->bytes)
-        fprintf(out, ", packed to %s", progress_bytes(progress->wire_bytes, text, sizeof text));
-    if (progress->resumed > 0) {
-        fprintf(out, ", %s were there already",
-                progress_bytes(progress->resumed, text, sizeof text));
-    }
+        fprintf(out, ", packed to %s", amount_bytes((double)progress->wire_bytes, text));
+    if (progress->resumed > 0)
+        fprintf(out, ", %s were there already", amount_bytes((double)progress->resumed, text));
     if (progress->items_skipped > 0)
         fprintf(out, ", %" PRIu32 " skipped", progress->items_skipped);
     if (progress->left_out > 0)

@@ -10,9 +10,6 @@
 
 enum { PROGRESS_LINE_MAX = 256 };
 
-/* "12.3 MiB", "512 bytes". Returns out. */
-char *progress_bytes(uint64_t bytes, char *out, size_t out_len);
-
 /* The line at a time since the start, at most `columns` wide. Returns out. */
 char *progress_line(const struct send_progress *progress, double elapsed_s, unsigned columns,
                     char *out, size_t out_len);

@@ -1,6 +1,7 @@
 #include "cli/statustext.h"
 
 #include "base/encode.h"
+#include "cli/amount.h"
 #include "cli/vpntext.h"
 
 #include <stdbool.h>
@@ -16,32 +17,6 @@ struct page {
     unsigned lines;
     unsigned max_lines;
 };
-
-char *statustext_bytes(double bytes, char out[16])
-{
-    static const char *const units[] = {"B", "KiB", "MiB", "GiB", "TiB", "PiB"};
-    size_t unit = 0;
-    while (bytes >= 1024 && unit + 1 < sizeof units / sizeof units[0]) {
-        bytes /= 1024;
-        unit++;
-    }
-    snprintf(out, 16, unit == 0 || bytes >= 100 ? "%.0f %s" : "%.1f %s", bytes, units[unit]);
-    return out;
-}
-
-char *statustext_span(double seconds, char out[32])
-{
-    unsigned long s = seconds > 0 && seconds < 1e15 ? (unsigned long)seconds : 0;
-    if (s < 60)
-        snprintf(out, 32, "%lus", s);
-    else if (s < 3600)
-        snprintf(out, 32, "%lum %lus", s / 60, s % 60);
-    else if (s < 86400)
-        snprintf(out, 32, "%luh %lum", s / 3600, s / 60 % 60);
-    else
-        snprintf(out, 32, "%lud %luh", s / 86400, s / 3600 % 24);
-    return out;
-}
 
 static double number_of(const json_t *object, const char *key)
 {
@@ -65,14 +40,14 @@ static char *text_of(const json_t *object, const char *key, char out[FIELD_MAX])
 static char *bytes_of(const struct page *page, const json_t *now, const json_t *before,
                       const char *key, char out[FIELD_MAX])
 {
-    char total[16];
-    char rate[16];
-    statustext_bytes(number_of(now, key), total);
+    char total[AMOUNT_MAX];
+    char rate[AMOUNT_MAX];
+    amount_bytes(number_of(now, key), total);
     double more = number_of(now, key) - number_of(before, key);
     if (before == NULL || page->seconds <= 0 || more < 0)
         snprintf(out, FIELD_MAX, "%s", total);
     else
-        snprintf(out, FIELD_MAX, "%s (%s/s)", total, statustext_bytes(more / page->seconds, rate));
+        snprintf(out, FIELD_MAX, "%s (%s/s)", total, amount_bytes(more / page->seconds, rate));
     return out;
 }
 
@@ -215,9 +190,9 @@ static void print_channels(struct page *page, const json_t *now, const json_t *b
         const json_t *earlier =
             find_before(json_object_get(before, "channels"), channel, "id", "caller");
         char f[3][FIELD_MAX];
-        char age[32];
+        char age[AMOUNT_MAX];
         fprintf(page->out, "%-40s %8s  %s, %s\n", text_of(channel, "caller", f[0]),
-                statustext_span(number_of(channel, "age_ms") / 1000, age),
+                amount_span(number_of(channel, "age_ms") / 1000, age),
                 bytes_of(page, channel, earlier, "bytes_received", f[1]),
                 bytes_of(page, channel, earlier, "bytes_sent", f[2]));
         page->lines++;
@@ -228,12 +203,12 @@ static void print_channels(struct page *page, const json_t *now, const json_t *b
 static void print_publish(struct page *page, const json_t *now, const json_t *before)
 {
     char f[5][FIELD_MAX];
-    char up[32];
+    char up[AMOUNT_MAX];
     if (begin_line(page)) {
         bool named = json_object_get(now, "name") != NULL;
         fprintf(page->out, "publish   %s%s%s, up %s, server %s\n",
                 named ? text_of(now, "name", f[2]) : "", named ? ": " : "",
-                text_of(now, "state", f[0]), statustext_span(number_of(now, "uptime_s"), up),
+                text_of(now, "state", f[0]), amount_span(number_of(now, "uptime_s"), up),
                 text_of(now, "server", f[1]));
     }
     if (begin_line(page)) {
@@ -263,10 +238,10 @@ static void print_master(struct page *page, const json_t *now)
 {
     const json_t *counters = json_object_get(now, "counters");
     char f[4][FIELD_MAX];
-    char up[32];
+    char up[AMOUNT_MAX];
     if (begin_line(page)) {
         fprintf(page->out, "master    on %s, up %s\n", text_of(now, "address", f[0]),
-                statustext_span(number_of(now, "uptime_s"), up));
+                amount_span(number_of(now, "uptime_s"), up));
     }
     if (begin_line(page)) {
         fprintf(page->out, "requests  %s, %s tokens given, %s refused\n",
@@ -279,8 +254,8 @@ static void print_server(struct page *page, const json_t *now, const json_t *bef
 {
     char state[FIELD_MAX];
     char addresses[FIELD_MAX];
-    char up[32];
-    char waiting[16];
+    char up[AMOUNT_MAX];
+    char waiting[AMOUNT_MAX];
     double channels = 0;
     double buffered = 0;
     const json_t *workers = json_object_get(now, "workers");
@@ -291,13 +266,13 @@ static void print_server(struct page *page, const json_t *now, const json_t *bef
     }
     if (begin_line(page)) {
         fprintf(page->out, "server    %s, up %s, listens on %s\n", text_of(now, "state", state),
-                statustext_span(number_of(now, "uptime_s"), up),
+                amount_span(number_of(now, "uptime_s"), up),
                 list_of(json_object_get(now, "listen"), addresses));
     }
     if (begin_line(page)) {
         fprintf(page->out, "peers     %zu with %.0f names and %.0f channels, %s waiting\n",
                 json_array_size(json_object_get(now, "peers")), number_of(now, "names"), channels,
-                statustext_bytes(buffered, waiting));
+                amount_bytes(buffered, waiting));
     }
     print_traffic(page, now, before);
     print_refused(page, now);
@@ -332,10 +307,10 @@ static void print_receive(struct page *page, const json_t *now, const json_t *be
 {
     const json_t *counters = json_object_get(now, "counters");
     char f[4][FIELD_MAX];
-    char up[32];
+    char up[AMOUNT_MAX];
     if (begin_line(page)) {
         fprintf(page->out, "receive   up %s, listens on %s\n",
-                statustext_span(number_of(now, "uptime_s"), up),
+                amount_span(number_of(now, "uptime_s"), up),
                 list_of(json_object_get(now, "listen"), f[0]));
     }
     if (begin_line(page)) {

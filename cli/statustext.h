@@ -16,10 +16,4 @@
 unsigned statustext_print(FILE *out, const json_t *now, const json_t *before, double seconds,
                           unsigned max_lines);
 
-/* "999 B", "1.2 MiB"; out holds 16. */
-char *statustext_bytes(double bytes, char out[16]);
-
-/* "45s", "3m 20s", "5h 12m", "12d 3h"; out holds 32. */
-char *statustext_span(double seconds, char out[32]);
-
 #endif

@@ -1,7 +1,7 @@
 #include "cli/vpntext.h"
 
 #include "base/encode.h"
-#include "cli/statustext.h"
+#include "cli/amount.h"
 
 #include <stdbool.h>
 #include <string.h>
@@ -51,10 +51,10 @@ static double drops_of(const json_t *object)
 static void print_summary(FILE *out, const json_t *status)
 {
     char f[4][FIELD_MAX];
-    char up[32];
+    char up[AMOUNT_MAX];
     fprintf(out, "vpn       %s (%s), %s, up %s\n", text_of(status, "device", f[0]),
             text_of(status, "mode", f[1]), text_of(status, "state", f[2]),
-            statustext_span(number_of(status, "uptime_s"), up));
+            amount_span(number_of(status, "uptime_s"), up));
     fprintf(out, "key       %s, listens on %s\n", text_of(status, "key", f[0]),
             list_of(json_object_get(status, "listen"), f[1]));
     const json_t *counters = json_object_get(status, "counters");
@@ -65,19 +65,19 @@ static void print_summary(FILE *out, const json_t *status)
 static void print_peer(FILE *out, const json_t *peer)
 {
     char f[4][FIELD_MAX];
-    char bytes[2][16];
-    char span[32] = "-";
+    char bytes[2][AMOUNT_MAX];
+    char span[AMOUNT_MAX] = "-";
     char rtt[32] = "-";
     if (json_object_get(peer, "handshake_s") != NULL)
-        statustext_span(number_of(peer, "handshake_s"), span);
+        amount_span(number_of(peer, "handshake_s"), span);
     if (number_of(peer, "rtt_ms") > 0)
         snprintf(rtt, sizeof rtt, "%.0f ms", number_of(peer, "rtt_ms"));
     fprintf(out, "%-20s %-10s %-24s %-16s %9s %8s %8.0f  %s, %s\n", text_of(peer, "name", f[0]),
             text_of(peer, "state", f[1]),
             text_of(peer, json_object_get(peer, "address") != NULL ? "address" : "connect", f[2]),
             text_of(peer, "key", f[3]), span, rtt, drops_of(peer),
-            statustext_bytes(number_of(peer, "bytes_received"), bytes[0]),
-            statustext_bytes(number_of(peer, "bytes_sent"), bytes[1]));
+            amount_bytes(number_of(peer, "bytes_received"), bytes[0]),
+            amount_bytes(number_of(peer, "bytes_sent"), bytes[1]));
 }
 
 unsigned vpntext_print(FILE *out, const json_t *status, unsigned max_lines)

@@ -209,27 +209,6 @@ static void a_receiver_and_its_senders_are_shown(void **state)
     json_decref(now);
 }
 
-static void bytes_have_units(void **state)
-{
-    (void)state;
-    char text[16];
-    assert_string_equal(statustext_bytes(0, text), "0 B");
-    assert_string_equal(statustext_bytes(1023, text), "1023 B");
-    assert_string_equal(statustext_bytes(1024, text), "1.0 KiB");
-    assert_string_equal(statustext_bytes(150.0 * 1024 * 1024, text), "150 MiB");
-}
-
-static void spans_have_two_units(void **state)
-{
-    (void)state;
-    char text[32];
-    assert_string_equal(statustext_span(-1, text), "0s");
-    assert_string_equal(statustext_span(59.9, text), "59s");
-    assert_string_equal(statustext_span(200, text), "3m 20s");
-    assert_string_equal(statustext_span(18720, text), "5h 12m");
-    assert_string_equal(statustext_span(1048000, text), "12d 3h");
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -242,8 +221,6 @@ int main(void)
         cmocka_unit_test(each_of_several_services_is_shown),
         cmocka_unit_test(a_master_in_the_servers_process_is_shown_with_it),
         cmocka_unit_test(a_receiver_and_its_senders_are_shown),
-        cmocka_unit_test(bytes_have_units),
-        cmocka_unit_test(spans_have_two_units),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
