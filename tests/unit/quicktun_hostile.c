@@ -54,6 +54,19 @@ void hostile_stop(void)
     pair_stop(&conversation);
 }
 
+int hostile_setup(void **state)
+{
+    *state = hostile_pair();
+    return 0;
+}
+
+int hostile_teardown(void **state)
+{
+    (void)state;
+    hostile_stop();
+    return 0;
+}
+
 void hostile_hears(void)
 {
     pair_deliver(hostile_victim(), pair_underway(hostile_victim()));

@@ -15,6 +15,11 @@
 /* A conversation that is neither started nor configured beyond the defaults: ends[0] is the
  * victim, ends[1] keeps to no policy. */
 struct pair *hostile_pair(void);
+
+/* For cmocka_unit_test_setup_teardown(); the pair is *state. */
+int hostile_setup(void **state);
+int hostile_teardown(void **state);
+
 struct pair_end *hostile_victim(void);
 struct pair_end *hostile_peer(void);
 

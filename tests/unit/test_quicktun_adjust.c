@@ -6,19 +6,6 @@
 
 #include <string.h>
 
-static int setup(void **state)
-{
-    *state = hostile_pair();
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    (void)state;
-    hostile_stop();
-    return 0;
-}
-
 static const uint8_t packet[] = {0x45, 0, 0, 20, 0, 0, 0, 0, 64, 17};
 
 static struct quicktun_session *victim_session(void)
@@ -111,7 +98,7 @@ static void the_password_of_the_new_options_is_asked_for(void **state)
     quicktun_password_free(password);
 }
 
-#define ADJUST(test) cmocka_unit_test_setup_teardown(test, setup, teardown)
+#define ADJUST(test) cmocka_unit_test_setup_teardown(test, hostile_setup, hostile_teardown)
 
 int main(void)
 {

@@ -7,19 +7,6 @@
 #include <sodium.h>
 #include <string.h>
 
-static int setup(void **state)
-{
-    *state = hostile_pair();
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    (void)state;
-    hostile_stop();
-    return 0;
-}
-
 /* ---- What the peer says ---- */
 
 /* A Start with that key and input; NULL: zeros, and an input of the peer's. */
@@ -387,7 +374,7 @@ static void disable_under_key_0_closes(void **state)
 
 int main(void)
 {
-#define RULE(test) cmocka_unit_test_setup_teardown(test, setup, teardown)
+#define RULE(test) cmocka_unit_test_setup_teardown(test, hostile_setup, hostile_teardown)
     const struct CMUnitTest tests[] = {
         RULE(second_start_closes),
         RULE(zero_nonce_input_closes),

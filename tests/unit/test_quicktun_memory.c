@@ -13,18 +13,10 @@ void *__wrap_calloc(size_t count, size_t size)
     return no_memory ? NULL : __real_calloc(count, size);
 }
 
-static int setup(void **state)
-{
-    *state = hostile_pair();
-    return 0;
-}
-
 static int stop(void **state)
 {
-    (void)state;
     no_memory = false;
-    hostile_stop();
-    return 0;
+    return hostile_teardown(state);
 }
 
 static void an_input_that_cannot_be_remembered_ends_the_session(void **state)
@@ -48,9 +40,9 @@ static void a_session_needs_memory(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(an_input_that_cannot_be_remembered_ends_the_session, setup,
-                                        stop),
-        cmocka_unit_test_setup_teardown(a_session_needs_memory, setup, stop),
+        cmocka_unit_test_setup_teardown(an_input_that_cannot_be_remembered_ends_the_session,
+                                        hostile_setup, stop),
+        cmocka_unit_test_setup_teardown(a_session_needs_memory, hostile_setup, stop),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -5,19 +5,6 @@
 
 #include <string.h>
 
-static int setup(void **state)
-{
-    *state = hostile_pair();
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    (void)state;
-    hostile_stop();
-    return 0;
-}
-
 static const uint8_t packet[] = {0x45, 0, 0, 20, 0, 0, 0, 0, 64, 17};
 
 /* ---- Rule 5 ---- */
@@ -471,7 +458,7 @@ static void request_that_is_not_answered_closes(void **state)
 
 int main(void)
 {
-#define RULE(test) cmocka_unit_test_setup_teardown(test, setup, teardown)
+#define RULE(test) cmocka_unit_test_setup_teardown(test, hostile_setup, hostile_teardown)
     const struct CMUnitTest tests[] = {
         RULE(commands_for_proven_peers_close_before),
         RULE(start_tunnel_data_of_an_unproven_peer_is_ignored),

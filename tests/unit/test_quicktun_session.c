@@ -8,19 +8,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-static int setup(void **state)
-{
-    *state = hostile_pair();
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    (void)state;
-    hostile_stop();
-    return 0;
-}
-
 static struct quicktun_session *victim_session(void)
 {
     return hostile_victim()->session;
@@ -628,7 +615,7 @@ static void little_room_makes_it_slower_but_not_wrong(void **state)
 
 int main(void)
 {
-#define SESSION(test) cmocka_unit_test_setup_teardown(test, setup, teardown)
+#define SESSION(test) cmocka_unit_test_setup_teardown(test, hostile_setup, hostile_teardown)
     const struct CMUnitTest tests[] = {
         SESSION(safe_ends_come_up_with_session_keys),
         SESSION(first_packets_are_identification_and_options),

@@ -10,19 +10,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-static int setup(void **state)
-{
-    *state = hostile_pair();
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    (void)state;
-    hostile_stop();
-    return 0;
-}
-
 /* ---- Malformed packets ---- */
 
 static void closes(const void *payload, size_t len, int error)
@@ -432,7 +419,7 @@ static void errors_have_texts_of_their_own(void **state)
 
 int main(void)
 {
-#define WIRE(test) cmocka_unit_test_setup_teardown(test, setup, teardown)
+#define WIRE(test) cmocka_unit_test_setup_teardown(test, hostile_setup, hostile_teardown)
     const struct CMUnitTest tests[] = {
         WIRE(empty_control_payload_closes),
         WIRE(empty_encrypted_control_payload_closes),
