@@ -2,11 +2,10 @@
  * Packet devices of the simulator: what io/device.h promises of them, and what a scenario can do to
  * them.
  */
-#include "sim_pair.h"
+#include "sim_fixture.h"
 
 enum { SEED = 1 };
 
-static struct pair pair;
 static struct io_device *device;
 
 static struct {
@@ -98,15 +97,9 @@ static int setup(void **state)
 
 static int teardown(void **state)
 {
-    (void)state;
     if (device != NULL)
         pair_on(&pair, 0, close_on, NULL);
-    if (pair.near.stream != NULL)
-        side_abort(&pair, &pair.near);
-    if (pair.far.stream != NULL)
-        side_abort(&pair, &pair.far);
-    pair_close(&pair);
-    return 0;
+    return pair_hang_up(state);
 }
 
 static struct cidr cidr_of(const char *text)

@@ -1,23 +1,7 @@
 /*
  * The simulated disk: what is there after a process or a machine has died.
  */
-#include "sim_pair.h"
-
-static struct pair pair;
-
-static int setup(void **state)
-{
-    (void)state;
-    pair_open(&pair, 1);
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    (void)state;
-    pair_close(&pair);
-    return 0;
-}
+#include "sim_fixture.h"
 
 struct writing {
     const char *text;
@@ -164,14 +148,18 @@ static void a_full_disk_says_so(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(what_was_written_can_be_read, setup, teardown),
-        cmocka_unit_test_setup_teardown(files_that_are_not_as_wanted_are_refused, setup, teardown),
-        cmocka_unit_test_setup_teardown(a_write_that_returned_survives_the_power, setup, teardown),
+        cmocka_unit_test_setup_teardown(what_was_written_can_be_read, pair_setup, pair_teardown),
+        cmocka_unit_test_setup_teardown(files_that_are_not_as_wanted_are_refused, pair_setup,
+                                        pair_teardown),
+        cmocka_unit_test_setup_teardown(a_write_that_returned_survives_the_power, pair_setup,
+                                        pair_teardown),
         cmocka_unit_test_setup_teardown(a_write_that_is_cut_leaves_the_old_file_or_the_new_one,
-                                        setup, teardown),
-        cmocka_unit_test_setup_teardown(a_removed_file_may_be_back_without_power, setup, teardown),
-        cmocka_unit_test_setup_teardown(a_killed_process_has_no_disk_any_more, setup, teardown),
-        cmocka_unit_test_setup_teardown(a_full_disk_says_so, setup, teardown),
+                                        pair_setup, pair_teardown),
+        cmocka_unit_test_setup_teardown(a_removed_file_may_be_back_without_power, pair_setup,
+                                        pair_teardown),
+        cmocka_unit_test_setup_teardown(a_killed_process_has_no_disk_any_more, pair_setup,
+                                        pair_teardown),
+        cmocka_unit_test_setup_teardown(a_full_disk_says_so, pair_setup, pair_teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,27 +1,7 @@
 /*
  * The simulated network: what TCP shows of ends, resets, windows, losses and silence.
  */
-#include "sim_pair.h"
-
-static struct pair pair;
-
-static int setup(void **state)
-{
-    (void)state;
-    pair_open(&pair, 1);
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    (void)state;
-    if (pair.near.stream != NULL)
-        side_abort(&pair, &pair.near);
-    if (pair.far.stream != NULL)
-        side_abort(&pair, &pair.far);
-    pair_close(&pair);
-    return 0;
-}
+#include "sim_fixture.h"
 
 static const char big[300000];
 
@@ -357,32 +337,45 @@ static void a_host_without_power_is_silent_until_it_is_back(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(bytes_arrive_in_order_after_the_latency, setup, teardown),
-        cmocka_unit_test_setup_teardown(the_end_comes_after_the_last_byte, setup, teardown),
-        cmocka_unit_test_setup_teardown(a_reset_drops_what_was_not_sent, setup, teardown),
-        cmocka_unit_test_setup_teardown(a_reset_may_eat_unread_bytes, setup, teardown),
-        cmocka_unit_test_setup_teardown(bytes_for_a_closed_end_are_answered_with_a_reset, setup,
-                                        teardown),
-        cmocka_unit_test_setup_teardown(a_window_that_is_full_stops_the_sender, setup, teardown),
-        cmocka_unit_test_setup_teardown(short_segments_beget_no_short_ones, setup, teardown),
-        cmocka_unit_test_setup_teardown(what_a_hole_swallowed_comes_again, setup, teardown),
-        cmocka_unit_test_setup_teardown(lost_acknowledgements_repeat_no_bytes, setup, teardown),
-        cmocka_unit_test_setup_teardown(a_forgotten_connection_is_silent_until_it_times_out, setup,
-                                        teardown),
-        cmocka_unit_test_setup_teardown(a_cut_can_be_seen_by_one_side_alone, setup, teardown),
-        cmocka_unit_test_setup_teardown(a_port_that_nobody_listens_on_refuses, setup, teardown),
-        cmocka_unit_test_setup_teardown(a_host_without_route_is_unreachable, setup, teardown),
-        cmocka_unit_test_setup_teardown(a_silent_host_times_out_after_two_minutes, setup, teardown),
+        cmocka_unit_test_setup_teardown(bytes_arrive_in_order_after_the_latency, pair_setup,
+                                        pair_hang_up),
+        cmocka_unit_test_setup_teardown(the_end_comes_after_the_last_byte, pair_setup,
+                                        pair_hang_up),
+        cmocka_unit_test_setup_teardown(a_reset_drops_what_was_not_sent, pair_setup, pair_hang_up),
+        cmocka_unit_test_setup_teardown(a_reset_may_eat_unread_bytes, pair_setup, pair_hang_up),
+        cmocka_unit_test_setup_teardown(bytes_for_a_closed_end_are_answered_with_a_reset,
+                                        pair_setup, pair_hang_up),
+        cmocka_unit_test_setup_teardown(a_window_that_is_full_stops_the_sender, pair_setup,
+                                        pair_hang_up),
+        cmocka_unit_test_setup_teardown(short_segments_beget_no_short_ones, pair_setup,
+                                        pair_hang_up),
+        cmocka_unit_test_setup_teardown(what_a_hole_swallowed_comes_again, pair_setup,
+                                        pair_hang_up),
+        cmocka_unit_test_setup_teardown(lost_acknowledgements_repeat_no_bytes, pair_setup,
+                                        pair_hang_up),
+        cmocka_unit_test_setup_teardown(a_forgotten_connection_is_silent_until_it_times_out,
+                                        pair_setup, pair_hang_up),
+        cmocka_unit_test_setup_teardown(a_cut_can_be_seen_by_one_side_alone, pair_setup,
+                                        pair_hang_up),
+        cmocka_unit_test_setup_teardown(a_port_that_nobody_listens_on_refuses, pair_setup,
+                                        pair_hang_up),
+        cmocka_unit_test_setup_teardown(a_host_without_route_is_unreachable, pair_setup,
+                                        pair_hang_up),
+        cmocka_unit_test_setup_teardown(a_silent_host_times_out_after_two_minutes, pair_setup,
+                                        pair_hang_up),
         cmocka_unit_test_setup_teardown(a_process_out_of_descriptors_accepts_when_it_has_some_again,
-                                        setup, teardown),
-        cmocka_unit_test_setup_teardown(a_stalled_link_delivers_later, setup, teardown),
-        cmocka_unit_test_setup_teardown(a_link_carries_no_more_than_its_rate, setup, teardown),
-        cmocka_unit_test_setup_teardown(repetitions_do_not_fill_a_thin_link, setup, teardown),
-        cmocka_unit_test_setup_teardown(a_link_carries_no_longer_packets_than_its_own, setup,
-                                        teardown),
-        cmocka_unit_test_setup_teardown(a_killed_process_ends_its_connections, setup, teardown),
-        cmocka_unit_test_setup_teardown(a_host_without_power_is_silent_until_it_is_back, setup,
-                                        teardown),
+                                        pair_setup, pair_hang_up),
+        cmocka_unit_test_setup_teardown(a_stalled_link_delivers_later, pair_setup, pair_hang_up),
+        cmocka_unit_test_setup_teardown(a_link_carries_no_more_than_its_rate, pair_setup,
+                                        pair_hang_up),
+        cmocka_unit_test_setup_teardown(repetitions_do_not_fill_a_thin_link, pair_setup,
+                                        pair_hang_up),
+        cmocka_unit_test_setup_teardown(a_link_carries_no_longer_packets_than_its_own, pair_setup,
+                                        pair_hang_up),
+        cmocka_unit_test_setup_teardown(a_killed_process_ends_its_connections, pair_setup,
+                                        pair_hang_up),
+        cmocka_unit_test_setup_teardown(a_host_without_power_is_silent_until_it_is_back, pair_setup,
+                                        pair_hang_up),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

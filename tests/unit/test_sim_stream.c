@@ -2,26 +2,12 @@
  * Streams and listeners of the simulator: what io.h promises of them.
  */
 #include "io/pace.h"
-#include "sim_pair.h"
-
-static struct pair pair;
+#include "sim_fixture.h"
 
 static int setup(void **state)
 {
-    (void)state;
-    pair_open(&pair, 1);
+    pair_setup(state);
     pair_connect(&pair);
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    (void)state;
-    if (pair.near.stream != NULL)
-        side_abort(&pair, &pair.near);
-    if (pair.far.stream != NULL)
-        side_abort(&pair, &pair.far);
-    pair_close(&pair);
     return 0;
 }
 
@@ -376,31 +362,32 @@ static void an_address_of_another_machine_is_told(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(both_sides_know_their_addresses, setup, teardown),
-        cmocka_unit_test_setup_teardown(bytes_put_back_come_first, setup, teardown),
-        cmocka_unit_test_setup_teardown(again_is_called_in_a_later_round, setup, teardown),
+        cmocka_unit_test_setup_teardown(both_sides_know_their_addresses, setup, pair_hang_up),
+        cmocka_unit_test_setup_teardown(bytes_put_back_come_first, setup, pair_hang_up),
+        cmocka_unit_test_setup_teardown(again_is_called_in_a_later_round, setup, pair_hang_up),
         cmocka_unit_test_setup_teardown(bytes_without_a_reader_make_one_event_until_there_are_more,
-                                        setup, teardown),
+                                        setup, pair_hang_up),
         cmocka_unit_test_setup_teardown(a_closed_stream_still_sends_what_was_queued, setup,
-                                        teardown),
+                                        pair_hang_up),
         cmocka_unit_test_setup_teardown(a_watcher_sees_every_byte_once_also_after_losses, setup,
-                                        teardown),
+                                        pair_hang_up),
         cmocka_unit_test_setup_teardown(a_closed_stream_that_holds_much_can_be_dropped, setup,
-                                        teardown),
-        cmocka_unit_test_setup_teardown(an_open_stream_is_not_dropped, setup, teardown),
+                                        pair_hang_up),
+        cmocka_unit_test_setup_teardown(an_open_stream_is_not_dropped, setup, pair_hang_up),
         cmocka_unit_test_setup_teardown(a_closed_stream_drains_so_that_no_reset_eats_its_bytes,
-                                        setup, teardown),
+                                        setup, pair_hang_up),
         cmocka_unit_test_setup_teardown(an_ending_process_waits_only_until_all_is_acknowledged,
-                                        setup, teardown),
+                                        setup, pair_hang_up),
         cmocka_unit_test_setup_teardown(a_close_that_is_not_answered_ends_after_a_while, setup,
-                                        teardown),
+                                        pair_hang_up),
         cmocka_unit_test_setup_teardown(a_multiplexed_stream_keeps_little_unsent_in_the_kernel,
-                                        setup, teardown),
+                                        setup, pair_hang_up),
         cmocka_unit_test_setup_teardown(a_stream_moves_to_another_loop_with_what_it_holds, setup,
-                                        teardown),
-        cmocka_unit_test_setup_teardown(a_discarded_parcel_resets_its_connection, setup, teardown),
-        cmocka_unit_test_setup_teardown(a_port_in_use_is_told, setup, teardown),
-        cmocka_unit_test_setup_teardown(an_address_of_another_machine_is_told, setup, teardown),
+                                        pair_hang_up),
+        cmocka_unit_test_setup_teardown(a_discarded_parcel_resets_its_connection, setup,
+                                        pair_hang_up),
+        cmocka_unit_test_setup_teardown(a_port_in_use_is_told, setup, pair_hang_up),
+        cmocka_unit_test_setup_teardown(an_address_of_another_machine_is_told, setup, pair_hang_up),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

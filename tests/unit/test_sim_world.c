@@ -2,23 +2,7 @@
  * The simulated world: its queue, its seed, loops with timers, messages, tasks and helpers, names,
  * processes that end and are killed.
  */
-#include "sim_pair.h"
-
-static struct pair pair;
-
-static int setup(void **state)
-{
-    (void)state;
-    pair_open(&pair, 1);
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    (void)state;
-    pair_close(&pair);
-    return 0;
-}
+#include "sim_fixture.h"
 
 /* ---- The seed ---- */
 
@@ -471,29 +455,36 @@ static void what_is_left_on_a_loop_is_told(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(the_same_seed_gives_the_same_run, setup, teardown),
-        cmocka_unit_test_setup_teardown(another_seed_gives_another_run, setup, teardown),
-        cmocka_unit_test_setup_teardown(events_come_in_the_order_of_time_then_of_setting, setup,
-                                        teardown),
-        cmocka_unit_test_setup_teardown(a_failed_check_stops_the_run, setup, teardown),
-        cmocka_unit_test_setup_teardown(timers_fire_at_their_time_in_order, setup, teardown),
-        cmocka_unit_test_setup_teardown(messages_come_in_order_and_later, setup, teardown),
+        cmocka_unit_test_setup_teardown(the_same_seed_gives_the_same_run, pair_setup,
+                                        pair_teardown),
+        cmocka_unit_test_setup_teardown(another_seed_gives_another_run, pair_setup, pair_teardown),
+        cmocka_unit_test_setup_teardown(events_come_in_the_order_of_time_then_of_setting,
+                                        pair_setup, pair_teardown),
+        cmocka_unit_test_setup_teardown(a_failed_check_stops_the_run, pair_setup, pair_teardown),
+        cmocka_unit_test_setup_teardown(timers_fire_at_their_time_in_order, pair_setup,
+                                        pair_teardown),
+        cmocka_unit_test_setup_teardown(messages_come_in_order_and_later, pair_setup,
+                                        pair_teardown),
         cmocka_unit_test_setup_teardown(embedded_messages_come_in_order_and_can_be_posted_again,
-                                        setup, teardown),
+                                        pair_setup, pair_teardown),
         cmocka_unit_test_setup_teardown(a_message_that_is_posted_twice_at_a_time_is_a_failure,
-                                        setup, teardown),
+                                        pair_setup, pair_teardown),
         cmocka_unit_test_setup_teardown(a_worker_has_done_what_was_posted_before_it_is_joined,
-                                        setup, teardown),
-        cmocka_unit_test_setup_teardown(blocking_work_is_done_later_then_told, setup, teardown),
-        cmocka_unit_test_setup_teardown(too_much_blocking_work_is_refused, setup, teardown),
-        cmocka_unit_test_setup_teardown(a_loop_that_is_busy_with_nothing_is_a_failure, setup,
-                                        teardown),
-        cmocka_unit_test_setup_teardown(names_are_looked_up_in_the_table, setup, teardown),
-        cmocka_unit_test_setup_teardown(literal_addresses_need_no_table, setup, teardown),
-        cmocka_unit_test_setup_teardown(a_cancelled_lookup_is_not_answered, setup, teardown),
-        cmocka_unit_test_setup_teardown(the_wall_clock_can_jump_the_other_clock_not, setup,
-                                        teardown),
-        cmocka_unit_test_setup_teardown(what_is_left_on_a_loop_is_told, setup, teardown),
+                                        pair_setup, pair_teardown),
+        cmocka_unit_test_setup_teardown(blocking_work_is_done_later_then_told, pair_setup,
+                                        pair_teardown),
+        cmocka_unit_test_setup_teardown(too_much_blocking_work_is_refused, pair_setup,
+                                        pair_teardown),
+        cmocka_unit_test_setup_teardown(a_loop_that_is_busy_with_nothing_is_a_failure, pair_setup,
+                                        pair_teardown),
+        cmocka_unit_test_setup_teardown(names_are_looked_up_in_the_table, pair_setup,
+                                        pair_teardown),
+        cmocka_unit_test_setup_teardown(literal_addresses_need_no_table, pair_setup, pair_teardown),
+        cmocka_unit_test_setup_teardown(a_cancelled_lookup_is_not_answered, pair_setup,
+                                        pair_teardown),
+        cmocka_unit_test_setup_teardown(the_wall_clock_can_jump_the_other_clock_not, pair_setup,
+                                        pair_teardown),
+        cmocka_unit_test_setup_teardown(what_is_left_on_a_loop_is_told, pair_setup, pair_teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,32 +1,10 @@
 /* The device of a VPN: whether there is one, and what routes and addresses it gets. */
-#include "vpn_ends.h"
+#include "vpn_fixture.h"
 
 #include "lib/packet/checksum.h"
 #include "roles/vpn/internal.h"
 
-static struct ends ends;
 static uint8_t packet[2000];
-
-static int teardown(void **state)
-{
-    (void)state;
-    ends_close(&ends);
-    return 0;
-}
-
-static int two(void **state)
-{
-    (void)state;
-    ends_open(&ends, 2);
-    return 0;
-}
-
-static int three(void **state)
-{
-    (void)state;
-    ends_open(&ends, 3);
-    return 0;
-}
 
 /* ---- The device ---- */
 
@@ -140,7 +118,7 @@ static void a_full_tunnel_waits_for_no_name_for_ever(void **state)
 
 static int with_network(void **state)
 {
-    two(state);
+    ends_two(state);
     struct vpn_network *network = &ends.all[0].peers[0].network;
     network->addresses[0] =
         (struct io_device_address){.ip = {.family = 4, .bytes = {10, 8, 0, 7}}, .prefix_len = 20};
@@ -215,7 +193,7 @@ static void an_address_that_no_machine_can_have_is_not_taken(void **state)
 
 static int mesh_of_three(void **state)
 {
-    three(state);
+    ends_three(state);
     static struct cidr accept;
     assert_true(cidr_parse("10.0.0.0/8", &accept));
     static struct cidr own;
@@ -323,31 +301,38 @@ static void what_is_not_accepted_takes_nothing_of_allowed_ips(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(a_device_that_is_taken_away_ends_it, two, teardown),
-        cmocka_unit_test_setup_teardown(without_privileges_it_does_not_start, two, teardown),
-        cmocka_unit_test_setup_teardown(a_name_that_is_taken_is_named, two, teardown),
-        cmocka_unit_test_setup_teardown(an_address_that_is_in_use_is_named, two, teardown),
-        cmocka_unit_test_setup_teardown(routes_of_peers_lead_into_the_device, two, teardown),
-        cmocka_unit_test_setup_teardown(routes_that_there_was_no_room_for_follow, two, teardown),
-        cmocka_unit_test_setup_teardown(a_full_tunnel_is_carried_past_itself, two, teardown),
-        cmocka_unit_test_setup_teardown(a_full_tunnel_waits_for_the_name_of_its_peer, two,
-                                        teardown),
-        cmocka_unit_test_setup_teardown(a_full_tunnel_waits_for_no_name_for_ever, two, teardown),
+        cmocka_unit_test_setup_teardown(a_device_that_is_taken_away_ends_it, ends_two,
+                                        ends_teardown),
+        cmocka_unit_test_setup_teardown(without_privileges_it_does_not_start, ends_two,
+                                        ends_teardown),
+        cmocka_unit_test_setup_teardown(a_name_that_is_taken_is_named, ends_two, ends_teardown),
+        cmocka_unit_test_setup_teardown(an_address_that_is_in_use_is_named, ends_two,
+                                        ends_teardown),
+        cmocka_unit_test_setup_teardown(routes_of_peers_lead_into_the_device, ends_two,
+                                        ends_teardown),
+        cmocka_unit_test_setup_teardown(routes_that_there_was_no_room_for_follow, ends_two,
+                                        ends_teardown),
+        cmocka_unit_test_setup_teardown(a_full_tunnel_is_carried_past_itself, ends_two,
+                                        ends_teardown),
+        cmocka_unit_test_setup_teardown(a_full_tunnel_waits_for_the_name_of_its_peer, ends_two,
+                                        ends_teardown),
+        cmocka_unit_test_setup_teardown(a_full_tunnel_waits_for_no_name_for_ever, ends_two,
+                                        ends_teardown),
         cmocka_unit_test_setup_teardown(a_network_is_taken_where_that_is_wanted, with_network,
-                                        teardown),
+                                        ends_teardown),
         cmocka_unit_test_setup_teardown(of_networks_that_change_quickly_the_last_is_taken,
-                                        with_network, teardown),
-        cmocka_unit_test_setup_teardown(a_network_is_not_taken_else, with_network, teardown),
+                                        with_network, ends_teardown),
+        cmocka_unit_test_setup_teardown(a_network_is_not_taken_else, with_network, ends_teardown),
         cmocka_unit_test_setup_teardown(an_address_that_no_machine_can_have_is_not_taken,
-                                        with_network, teardown),
+                                        with_network, ends_teardown),
         cmocka_unit_test_setup_teardown(a_route_that_is_learned_leads_into_the_device,
-                                        mesh_of_three, teardown),
+                                        mesh_of_three, ends_teardown),
         cmocka_unit_test_setup_teardown(what_is_learned_stands_in_for_allowed_ips_of_who_is_gone,
-                                        mesh_that_overlaps, teardown),
+                                        mesh_that_overlaps, ends_teardown),
         cmocka_unit_test_setup_teardown(a_part_of_allowed_ips_goes_to_the_peer_it_was_learned_of,
-                                        mesh_that_overlaps, teardown),
+                                        mesh_that_overlaps, ends_teardown),
         cmocka_unit_test_setup_teardown(what_is_not_accepted_takes_nothing_of_allowed_ips,
-                                        mesh_that_overlaps, teardown),
+                                        mesh_that_overlaps, ends_teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

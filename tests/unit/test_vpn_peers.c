@@ -1,36 +1,15 @@
 /* Peers of a VPN: how long who is not proven may stay, what replaces what, who is let in. */
 #include "vpn_calls.h"
+#include "vpn_fixture.h"
 
-static struct ends ends;
 static struct calls calls;
 static uint8_t packet[2000];
-
-static int teardown(void **state)
-{
-    (void)state;
-    ends_close(&ends);
-    return 0;
-}
-
-static int two(void **state)
-{
-    (void)state;
-    ends_open(&ends, 2);
-    return 0;
-}
-
-static int three(void **state)
-{
-    (void)state;
-    ends_open(&ends, 3);
-    return 0;
-}
 
 static int hang_up(void **state)
 {
     calls_close(&calls);
     calls = (struct calls){0};
-    return teardown(state);
+    return ends_teardown(state);
 }
 
 /* ---- A connection without a VPN behind it ---- */
@@ -350,34 +329,44 @@ static void a_stranger_does_not_pass_for_a_known_peer(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(who_says_nothing_is_closed_after_ten_seconds, two, hang_up),
-        cmocka_unit_test_setup_teardown(who_talks_nonsense_is_closed_at_once, two, hang_up),
-        cmocka_unit_test_setup_teardown(an_address_holds_so_many_unproven_connections, two,
+        cmocka_unit_test_setup_teardown(who_says_nothing_is_closed_after_ten_seconds, ends_two,
                                         hang_up),
-        cmocka_unit_test_setup_teardown(all_together_hold_so_many, two, hang_up),
-        cmocka_unit_test_setup_teardown(who_holds_all_places_keeps_no_peer_out, three, hang_up),
-        cmocka_unit_test_setup_teardown(who_floods_holds_no_peer_up, three, hang_up),
-        cmocka_unit_test_setup_teardown(an_unproven_connection_replaces_nothing, three, teardown),
-        cmocka_unit_test_setup_teardown(a_peer_that_restarts_without_a_word_is_back_at_once, two,
-                                        teardown),
-        cmocka_unit_test_setup_teardown(a_connection_that_is_cut_is_made_anew, two, teardown),
+        cmocka_unit_test_setup_teardown(who_talks_nonsense_is_closed_at_once, ends_two, hang_up),
+        cmocka_unit_test_setup_teardown(an_address_holds_so_many_unproven_connections, ends_two,
+                                        hang_up),
+        cmocka_unit_test_setup_teardown(all_together_hold_so_many, ends_two, hang_up),
+        cmocka_unit_test_setup_teardown(who_holds_all_places_keeps_no_peer_out, ends_three,
+                                        hang_up),
+        cmocka_unit_test_setup_teardown(who_floods_holds_no_peer_up, ends_three, hang_up),
+        cmocka_unit_test_setup_teardown(an_unproven_connection_replaces_nothing, ends_three,
+                                        ends_teardown),
+        cmocka_unit_test_setup_teardown(a_peer_that_restarts_without_a_word_is_back_at_once,
+                                        ends_two, ends_teardown),
+        cmocka_unit_test_setup_teardown(a_connection_that_is_cut_is_made_anew, ends_two,
+                                        ends_teardown),
         cmocka_unit_test_setup_teardown(a_connection_that_carries_nothing_any_more_is_found_dead,
-                                        two, teardown),
+                                        ends_two, ends_teardown),
         cmocka_unit_test_setup_teardown(
-            a_peer_that_hangs_is_given_up_though_its_machine_acknowledges, two, teardown),
+            a_peer_that_hangs_is_given_up_though_its_machine_acknowledges, ends_two, ends_teardown),
         cmocka_unit_test_setup_teardown(a_peer_that_hangs_far_away_is_given_up_a_round_trip_later,
-                                        two, teardown),
-        cmocka_unit_test_setup_teardown(the_round_trip_of_the_line_is_told_in_microseconds, two,
-                                        teardown),
-        cmocka_unit_test_setup_teardown(two_that_dial_each_other_keep_one_connection, two,
-                                        teardown),
-        cmocka_unit_test_setup_teardown(who_claims_a_key_does_not_delay_its_owner, three, hang_up),
-        cmocka_unit_test_setup_teardown(a_key_that_is_not_configured_is_refused, two, teardown),
-        cmocka_unit_test_setup_teardown(a_password_is_asked_for_and_answered, two, teardown),
-        cmocka_unit_test_setup_teardown(a_wrong_password_is_refused, two, teardown),
-        cmocka_unit_test_setup_teardown(each_peer_has_a_password_of_its_own, three, teardown),
-        cmocka_unit_test_setup_teardown(a_stranger_may_be_let_in_by_a_password, three, teardown),
-        cmocka_unit_test_setup_teardown(a_stranger_does_not_pass_for_a_known_peer, three, teardown),
+                                        ends_two, ends_teardown),
+        cmocka_unit_test_setup_teardown(the_round_trip_of_the_line_is_told_in_microseconds,
+                                        ends_two, ends_teardown),
+        cmocka_unit_test_setup_teardown(two_that_dial_each_other_keep_one_connection, ends_two,
+                                        ends_teardown),
+        cmocka_unit_test_setup_teardown(who_claims_a_key_does_not_delay_its_owner, ends_three,
+                                        hang_up),
+        cmocka_unit_test_setup_teardown(a_key_that_is_not_configured_is_refused, ends_two,
+                                        ends_teardown),
+        cmocka_unit_test_setup_teardown(a_password_is_asked_for_and_answered, ends_two,
+                                        ends_teardown),
+        cmocka_unit_test_setup_teardown(a_wrong_password_is_refused, ends_two, ends_teardown),
+        cmocka_unit_test_setup_teardown(each_peer_has_a_password_of_its_own, ends_three,
+                                        ends_teardown),
+        cmocka_unit_test_setup_teardown(a_stranger_may_be_let_in_by_a_password, ends_three,
+                                        ends_teardown),
+        cmocka_unit_test_setup_teardown(a_stranger_does_not_pass_for_a_known_peer, ends_three,
+                                        ends_teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

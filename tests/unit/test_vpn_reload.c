@@ -1,31 +1,10 @@
 /* A reload of a VPN: peers that come, go and change, and what is under way meanwhile. */
 #include "vpn_calls.h"
+#include "vpn_fixture.h"
 
-static struct ends ends;
 static struct calls calls;
 static char why[256];
 static int result;
-
-static int teardown(void **state)
-{
-    (void)state;
-    ends_close(&ends);
-    return 0;
-}
-
-static int two(void **state)
-{
-    (void)state;
-    ends_open(&ends, 2);
-    return 0;
-}
-
-static int three(void **state)
-{
-    (void)state;
-    ends_open(&ends, 3);
-    return 0;
-}
 
 static void reload(struct io_loop *loop, void *arg)
 {
@@ -256,27 +235,31 @@ static void what_has_ended_takes_no_reload(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(a_peer_that_is_added_leaves_the_others_alone, three,
-                                        teardown),
-        cmocka_unit_test_setup_teardown(a_peer_that_is_removed_takes_its_routes_along, three,
-                                        teardown),
-        cmocka_unit_test_setup_teardown(a_peer_that_is_changed_connects_anew, three, teardown),
-        cmocka_unit_test_setup_teardown(what_cannot_change_is_named_and_nothing_changes, two,
-                                        teardown),
+        cmocka_unit_test_setup_teardown(a_peer_that_is_added_leaves_the_others_alone, ends_three,
+                                        ends_teardown),
+        cmocka_unit_test_setup_teardown(a_peer_that_is_removed_takes_its_routes_along, ends_three,
+                                        ends_teardown),
+        cmocka_unit_test_setup_teardown(a_peer_that_is_changed_connects_anew, ends_three,
+                                        ends_teardown),
+        cmocka_unit_test_setup_teardown(what_cannot_change_is_named_and_nothing_changes, ends_two,
+                                        ends_teardown),
         cmocka_unit_test_setup_teardown(
-            who_was_met_by_the_terms_of_the_only_peer_is_closed_with_these, two, teardown),
+            who_was_met_by_the_terms_of_the_only_peer_is_closed_with_these, ends_two,
+            ends_teardown),
         cmocka_unit_test_setup_teardown(who_was_met_by_the_terms_for_strangers_is_closed_with_these,
-                                        two, teardown),
-        cmocka_unit_test_setup_teardown(who_is_on_the_way_in_gets_the_new_terms, two, teardown),
+                                        ends_two, ends_teardown),
+        cmocka_unit_test_setup_teardown(who_is_on_the_way_in_gets_the_new_terms, ends_two,
+                                        ends_teardown),
         cmocka_unit_test_setup_teardown(other_terms_for_strangers_end_no_connection_of_a_known_peer,
-                                        three, teardown),
-        cmocka_unit_test_setup_teardown(a_full_tunnel_stays_closed_while_its_peer_changes, two,
-                                        teardown),
+                                        ends_three, ends_teardown),
+        cmocka_unit_test_setup_teardown(a_full_tunnel_stays_closed_while_its_peer_changes, ends_two,
+                                        ends_teardown),
         cmocka_unit_test_setup_teardown(
-            an_address_of_the_configuration_outlives_the_peer_that_says_it_too, two, teardown),
-        cmocka_unit_test_setup_teardown(an_address_of_two_peers_outlives_one_of_them, three,
-                                        teardown),
-        cmocka_unit_test_setup_teardown(what_has_ended_takes_no_reload, three, teardown),
+            an_address_of_the_configuration_outlives_the_peer_that_says_it_too, ends_two,
+            ends_teardown),
+        cmocka_unit_test_setup_teardown(an_address_of_two_peers_outlives_one_of_them, ends_three,
+                                        ends_teardown),
+        cmocka_unit_test_setup_teardown(what_has_ended_takes_no_reload, ends_three, ends_teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,37 +1,15 @@
 /* Packets between ends of a VPN: where they go, which are dropped, who holds whom up. */
-#include "vpn_ends.h"
+#include "vpn_fixture.h"
 
 #include "lib/packet/checksum.h"
 #include "lib/packet/tcp.h"
 
-static struct ends ends;
 static uint8_t packet[IO_DEVICE_PACKET_MAX];
-
-static int teardown(void **state)
-{
-    (void)state;
-    ends_close(&ends);
-    return 0;
-}
-
-static int two(void **state)
-{
-    (void)state;
-    ends_open(&ends, 2);
-    return 0;
-}
 
 static int two_segmented(void **state)
 {
-    two(state);
+    ends_two(state);
     *state = &ends;
-    return 0;
-}
-
-static int three(void **state)
-{
-    (void)state;
-    ends_open(&ends, 3);
     return 0;
 }
 
@@ -306,7 +284,7 @@ static void while_one_peer_is_alone_nothing_is_lost_on_it(void **state)
 
 static int three_ethernet(void **state)
 {
-    three(state);
+    ends_three(state);
     for (size_t i = 0; i < 3; i++) {
         ends.all[i].config.kind = IO_DEVICE_ETHERNET;
         for (size_t j = 0; j < ends.all[i].config.peer_count; j++)
@@ -362,30 +340,35 @@ static void frames_of_a_spanning_tree_pass_to_everybody(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(packets_pass_both_ways, two, teardown),
-        cmocka_unit_test_setup_teardown(many_small_packets_keep_their_order, two, teardown),
-        cmocka_unit_test_setup_teardown(the_longest_prefix_picks_the_peer, three, teardown),
-        cmocka_unit_test_setup_teardown(a_packet_for_nobody_is_dropped, two, teardown),
-        cmocka_unit_test_setup_teardown(a_source_that_is_another_peers_is_dropped, three, teardown),
-        cmocka_unit_test_setup_teardown(what_is_no_packet_is_dropped, two, teardown),
-        cmocka_unit_test_setup_teardown(packets_for_a_peer_that_is_away_are_dropped, three,
-                                        teardown),
-        cmocka_unit_test_setup_teardown(a_large_segment_passes_whole, two, teardown),
+        cmocka_unit_test_setup_teardown(packets_pass_both_ways, ends_two, ends_teardown),
+        cmocka_unit_test_setup_teardown(many_small_packets_keep_their_order, ends_two,
+                                        ends_teardown),
+        cmocka_unit_test_setup_teardown(the_longest_prefix_picks_the_peer, ends_three,
+                                        ends_teardown),
+        cmocka_unit_test_setup_teardown(a_packet_for_nobody_is_dropped, ends_two, ends_teardown),
+        cmocka_unit_test_setup_teardown(a_source_that_is_another_peers_is_dropped, ends_three,
+                                        ends_teardown),
+        cmocka_unit_test_setup_teardown(what_is_no_packet_is_dropped, ends_two, ends_teardown),
+        cmocka_unit_test_setup_teardown(packets_for_a_peer_that_is_away_are_dropped, ends_three,
+                                        ends_teardown),
+        cmocka_unit_test_setup_teardown(a_large_segment_passes_whole, ends_two, ends_teardown),
         cmocka_unit_test_setup_teardown(for_another_kind_of_end_it_is_cut_and_here_joined_again,
-                                        two, teardown),
-        cmocka_unit_test_setup_teardown(packets_of_all_kinds_follow_each_other, two, teardown),
-        cmocka_unit_test_setup_teardown(datagrams_to_be_cut_are_cut_for_a_kernel_that_does_not, two,
-                                        teardown),
+                                        ends_two, ends_teardown),
+        cmocka_unit_test_setup_teardown(packets_of_all_kinds_follow_each_other, ends_two,
+                                        ends_teardown),
+        cmocka_unit_test_setup_teardown(datagrams_to_be_cut_are_cut_for_a_kernel_that_does_not,
+                                        ends_two, ends_teardown),
         cmocka_unit_test_setup_teardown(packets_of_all_kinds_follow_each_other, two_segmented,
-                                        teardown),
-        cmocka_unit_test_setup_teardown(a_full_peer_holds_nobody_up, three, teardown),
-        cmocka_unit_test_setup_teardown(what_waits_too_long_fills_the_queue, two, teardown),
-        cmocka_unit_test_setup_teardown(while_one_peer_is_alone_nothing_is_lost_on_it, two,
-                                        teardown),
+                                        ends_teardown),
+        cmocka_unit_test_setup_teardown(a_full_peer_holds_nobody_up, ends_three, ends_teardown),
+        cmocka_unit_test_setup_teardown(what_waits_too_long_fills_the_queue, ends_two,
+                                        ends_teardown),
+        cmocka_unit_test_setup_teardown(while_one_peer_is_alone_nothing_is_lost_on_it, ends_two,
+                                        ends_teardown),
         cmocka_unit_test_setup_teardown(a_switch_learns_where_stations_are, three_ethernet,
-                                        teardown),
+                                        ends_teardown),
         cmocka_unit_test_setup_teardown(frames_of_a_spanning_tree_pass_to_everybody, three_ethernet,
-                                        teardown),
+                                        ends_teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
