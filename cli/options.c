@@ -397,6 +397,26 @@ bool options_switched_on(const struct options *options, const char *name)
     return options_number(options, name) != 0;
 }
 
+struct addr *options_addresses(const struct options *options, const char *name, size_t *count)
+{
+    const struct option_slot *slot = named_slot(options, name);
+    struct addr *addresses = calloc(slot->count + 1, sizeof *addresses);
+    *count = slot->count;
+    for (size_t i = 0; addresses != NULL && i < slot->count; i++)
+        addresses[i] = slot->values[i].addr;
+    return addresses;
+}
+
+struct cidr *options_cidrs(const struct options *options, const char *name, size_t *count)
+{
+    const struct option_slot *slot = named_slot(options, name);
+    struct cidr *cidrs = calloc(slot->count + 1, sizeof *cidrs);
+    *count = slot->count;
+    for (size_t i = 0; cidrs != NULL && i < slot->count; i++)
+        cidrs[i] = slot->values[i].cidr;
+    return cidrs;
+}
+
 const struct options *options_group(const struct options *options, const char *name, size_t index)
 {
     const struct option_value *value = options_value(options, name, index);

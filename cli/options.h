@@ -71,6 +71,11 @@ const char *options_text(const struct options *options, const char *name); /* or
 uint64_t options_number(const struct options *options, const char *name);  /* or 0 */
 bool options_switched_on(const struct options *options, const char *name);
 
+/* All values that were given, as a list from malloc() that the caller frees; NULL without memory.
+ */
+struct addr *options_addresses(const struct options *options, const char *name, size_t *count);
+struct cidr *options_cidrs(const struct options *options, const char *name, size_t *count);
+
 /*
  * What the group at an index says; options_count() says how many there are. A group that stands
  * there once at most and was not given answers its defaults; else NULL.

@@ -251,17 +251,6 @@ void publishset_examine(const struct options *options, struct report *report)
 
 /* ---- As a configuration ---- */
 
-/* The values of an option, from malloc(); NULL without memory. */
-static struct cidr *blocks_of(const struct publishset *set, const char *name, size_t *count)
-{
-    const struct options *options = where(set, name);
-    *count = options_count(options, name);
-    struct cidr *blocks = calloc(*count + 1, sizeof *blocks);
-    for (size_t i = 0; blocks != NULL && i < *count; i++)
-        blocks[i] = options_value(options, name, i)->cidr;
-    return blocks;
-}
-
 void publishset_clear(struct publish_config *config)
 {
     free(config->allow);
@@ -295,8 +284,8 @@ bool publishset_config(const struct publishset *set, struct publish_config *conf
     config->api_key_file = text_of(set, "api-key-file");
     config->master_ca_file = text_of(set, "master-ca");
     config->cipher = (enum snitun_cipher)snitun_cipher_by_name(text_of(set, "cipher"));
-    config->allow = blocks_of(set, "allow", &config->allow_count);
-    config->block = blocks_of(set, "block", &config->block_count);
+    config->allow = options_cidrs(where(set, "allow"), "allow", &config->allow_count);
+    config->block = options_cidrs(where(set, "block"), "block", &config->block_count);
     memcpy(config->to_host, to->to.host, sizeof config->to_host);
     config->to_port = to->to.port;
     config->credential_file = text_of(set, "credential");

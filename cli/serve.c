@@ -244,30 +244,18 @@ static void config_clear(struct server_config *config)
     free(config->routes);
 }
 
-static struct addr *addresses_of(const struct options *options, const char *name, size_t *count)
-{
-    *count = options_count(options, name);
-    struct addr *addresses = calloc(*count + 1, sizeof *addresses);
-    for (size_t i = 0; addresses != NULL && i < *count; i++)
-        addresses[i] = options_value(options, name, i)->addr;
-    return addresses;
-}
-
 /* False without memory; clear it in any case. */
 static bool config_of(const struct options *options, struct server_config *config)
 {
     memset(config, 0, sizeof *config);
-    config->listen = addresses_of(options, "listen", &config->listen_count);
-    config->peer_listen = addresses_of(options, "peer-listen", &config->peer_listen_count);
-    config->trust_proxy_count = options_count(options, "trust-proxy");
-    config->trust_proxy = calloc(config->trust_proxy_count + 1, sizeof *config->trust_proxy);
+    config->listen = options_addresses(options, "listen", &config->listen_count);
+    config->peer_listen = options_addresses(options, "peer-listen", &config->peer_listen_count);
+    config->trust_proxy = options_cidrs(options, "trust-proxy", &config->trust_proxy_count);
     config->route_count = options_count(options, "route");
     config->routes = calloc(config->route_count + 1, sizeof *config->routes);
     if (config->listen == NULL || config->peer_listen == NULL || config->trust_proxy == NULL ||
         config->routes == NULL)
         return false;
-    for (size_t i = 0; i < config->trust_proxy_count; i++)
-        config->trust_proxy[i] = options_value(options, "trust-proxy", i)->cidr;
     for (size_t i = 0; i < config->route_count; i++) {
         const struct option_value *value = options_value(options, "route", i);
         struct server_route *route = &config->routes[i];

@@ -8,24 +8,6 @@
 
 /* ---- Lists; NULL without memory ---- */
 
-static struct cidr *blocks_of(const struct options *options, const char *name, size_t *count)
-{
-    *count = options_count(options, name);
-    struct cidr *blocks = calloc(*count + 1, sizeof *blocks);
-    for (size_t i = 0; blocks != NULL && i < *count; i++)
-        blocks[i] = options_value(options, name, i)->cidr;
-    return blocks;
-}
-
-static struct addr *listen_of(const struct options *options, size_t *count)
-{
-    *count = options_count(options, "listen");
-    struct addr *listen = calloc(*count + 1, sizeof *listen);
-    for (size_t i = 0; listen != NULL && i < *count; i++)
-        listen[i] = options_value(options, "listen", i)->addr;
-    return listen;
-}
-
 static struct io_device_address address_of(const struct option_value *value)
 {
     return (struct io_device_address){.ip = value->cidr.ip, .prefix_len = value->cidr.prefix_len};
@@ -114,8 +96,8 @@ static bool take_peer(struct vpn_peer_config *out, const struct options *peer,
     out->accept_network = options_switched_on(peer, "accept-network");
     take_network(&out->network, options_group(peer, "network", 0));
     take_options(&out->options, peer, session);
-    out->allowed = blocks_of(peer, "allowed-ips", &out->allowed_count);
-    out->accept_routes = blocks_of(peer, "accept-routes", &out->accept_route_count);
+    out->allowed = options_cidrs(peer, "allowed-ips", &out->allowed_count);
+    out->accept_routes = options_cidrs(peer, "accept-routes", &out->accept_route_count);
     if (out->allowed == NULL || out->accept_routes == NULL) {
         snprintf(why, why_len, "out of memory");
         return false;
@@ -199,8 +181,8 @@ bool vpnconfig_make(struct vpnconfig *made, const struct options *options, struc
         memcpy(config->router_id, id->addr.ip.bytes, sizeof config->router_id);
     take_limits(&config->limits, options_group(options, "limits", 0));
     config->addresses = addresses_of(interface, &config->address_count);
-    config->listen = listen_of(options, &config->listen_count);
-    config->announce = blocks_of(options, "announce", &config->announce_count);
+    config->listen = options_addresses(options, "listen", &config->listen_count);
+    config->announce = options_cidrs(options, "announce", &config->announce_count);
     if (config->addresses == NULL || config->listen == NULL || config->announce == NULL) {
         snprintf(why, why_len, "out of memory");
         return false;

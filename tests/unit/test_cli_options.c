@@ -308,6 +308,40 @@ static void a_needed_option_is_missed_until_it_is_given(void **state)
     options_clear(&options);
 }
 
+static void all_values_of_an_option_are_a_list(void **state)
+{
+    (void)state;
+    struct options options;
+    size_t count;
+    assert_int_equal(
+        read_words(&options, "--listen 192.0.2.1:1 --allow 10.0.0.0/8 --listen [::1]:2"),
+        OPTIONS_OK);
+    struct addr *addresses = options_addresses(&options, "listen", &count);
+    assert_int_equal(count, 2);
+    assert_int_equal(addresses[0].port, 1);
+    assert_int_equal(addresses[1].port, 2);
+    assert_int_equal(addresses[1].ip.family, 6);
+    struct cidr *cidrs = options_cidrs(&options, "allow", &count);
+    assert_int_equal(count, 1);
+    assert_int_equal(cidrs[0].prefix_len, 8);
+    free(addresses);
+    free(cidrs);
+    options_clear(&options);
+}
+
+static void a_list_of_no_values_is_no_lack_of_memory(void **state)
+{
+    (void)state;
+    struct options options;
+    size_t count = 9;
+    assert_int_equal(read_words(&options, "--listen 192.0.2.1:1"), OPTIONS_OK);
+    struct cidr *cidrs = options_cidrs(&options, "allow", &count);
+    assert_non_null(cidrs);
+    assert_int_equal(count, 0);
+    free(cidrs);
+    options_clear(&options);
+}
+
 static void overriding_replaces_all_values_of_what_was_given(void **state)
 {
     (void)state;
@@ -383,6 +417,8 @@ int main(void)
         cmocka_unit_test(a_secret_in_place_of_its_file_is_refused_and_not_repeated),
         cmocka_unit_test(an_extra_argument_is_refused),
         cmocka_unit_test(a_needed_option_is_missed_until_it_is_given),
+        cmocka_unit_test(all_values_of_an_option_are_a_list),
+        cmocka_unit_test(a_list_of_no_values_is_no_lack_of_memory),
         cmocka_unit_test(overriding_replaces_all_values_of_what_was_given),
         cmocka_unit_test(help_shows_every_option_with_value_and_default),
         cmocka_unit_test(wrapped_text_stays_within_80_columns),
