@@ -13,6 +13,7 @@
 enum {
     WHY_MAX = 2 * CURL_ERROR_SIZE,
     HEAD_MAX = 64 * 1024, /* bytes of an answer's headers */
+    STATUS_MIN = 100,
 };
 
 /* One question, on a helper's thread until it is answered. */
@@ -158,8 +159,11 @@ static void perform(CURL *curl, struct io_http_ask *ask)
 
     set_options(curl, ask, headers, error);
     code = curl_easy_perform(curl);
-    if (code == CURLE_OK) {
+    if (code == CURLE_OK)
         curl_easy_getinfo(curl, CURLINFO_RESPONSE_CODE, &status);
+    if (code == CURLE_OK && status < STATUS_MIN) {
+        snprintf(ask->why, sizeof(ask->why), "the answer has no status of HTTP");
+    } else if (code == CURLE_OK) {
         curl_easy_getinfo(curl, CURLINFO_RETRY_AFTER, &retry_after_s);
         ask->status = (int)status;
         ask->retry_after_s = wait_of(retry_after_s);
