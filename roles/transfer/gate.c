@@ -21,6 +21,8 @@ struct address {
     unsigned failures; /* 0 = free */
     uint64_t until_ms;
     uint64_t last_ms;
+    char login[SODIUMTCP_CREDENTIAL_MAX + 1]; /* that was guessed for … */
+    bool several;                             /* … or not that one alone */
 };
 
 struct gate_request {
@@ -171,19 +173,29 @@ static struct address *oldest(struct gate *gate)
     return found;
 }
 
-static void guessed_wrong(struct gate *gate, const struct adit_ip *ip)
+static void guessed_wrong(struct gate *gate, const struct adit_ip *ip, const char *login)
 {
     uint64_t now = io_now_ms(gate->loop);
     struct address *address = address_of(gate, ip);
     if (address == NULL || now - address->last_ms > GATE_FORGET_MS) {
         address = address == NULL ? oldest(gate) : address;
         *address = (struct address){.ip = place_of(ip)};
+        snprintf(address->login, sizeof(address->login), "%s", login);
     }
+    address->several = address->several || strcmp(address->login, login) != 0;
     uint64_t backoff =
         address->failures < 8 ? GATE_FIRST_BACKOFF_MS << address->failures : GATE_LAST_BACKOFF_MS;
     address->failures++;
     address->last_ms = now;
     address->until_ms = now + (backoff < GATE_LAST_BACKOFF_MS ? backoff : GATE_LAST_BACKOFF_MS);
+}
+
+/* Who guesses for others forgets nothing by a login of its own in between. */
+static void guessed_right(struct gate *gate, const struct adit_ip *ip, const char *login)
+{
+    struct address *address = address_of(gate, ip);
+    if (address != NULL && !address->several && strcmp(address->login, login) == 0)
+        address->failures = 0;
 }
 
 static uint64_t due_ms(struct gate *gate, const struct adit_ip *ip)
@@ -263,11 +275,10 @@ static void checked(struct io_loop *loop, void *arg)
     gate->counters.refused += !request->right && !request->replayed;
     gate->counters.replayed += request->replayed;
     log_answer(gate, request);
-    struct address *address = address_of(gate, &request->from);
-    if (request->right && address != NULL)
-        address->failures = 0;
-    else if (!request->right)
-        guessed_wrong(gate, &request->from);
+    if (request->right)
+        guessed_right(gate, &request->from, request->login.login);
+    else
+        guessed_wrong(gate, &request->from, request->login.login);
     bool in = request->right && request->error == 0;
     if (request->done != NULL) {
         struct io_dir *directory = request->directory;
@@ -330,11 +341,45 @@ static size_t queued_from(const struct gate *gate, const struct adit_ip *from)
     return count;
 }
 
+/* The one that waits longest for its address's next guess; NULL = none waits for that. */
+static struct gate_request *longest_held_back(struct gate *gate)
+{
+    struct gate_request *found = NULL;
+    uint64_t latest = io_now_ms(gate->loop);
+    for (struct list *node = gate->queue.next; node != &gate->queue; node = node->next) {
+        struct gate_request *request = container_of(node, struct gate_request, node);
+        uint64_t due = due_ms(gate, &request->from);
+        if (due > latest) {
+            latest = due;
+            found = request;
+        }
+    }
+    return found;
+}
+
+/* Who guesses from a few addresses keeps nobody out whose turn it is. */
+static bool make_room(struct gate *gate, const struct adit_ip *from)
+{
+    bool held_back = due_ms(gate, from) > io_now_ms(gate->loop);
+    if (queued_from(gate, from) >= GATE_ADDRESS_QUEUE_MAX)
+        return false;
+    if (gate->queued < GATE_QUEUE_MAX)
+        return true;
+    struct gate_request *request = held_back ? NULL : longest_held_back(gate);
+    if (request == NULL)
+        return false;
+    list_remove(&request->node);
+    gate->queued--;
+    gate->counters.full++;
+    request->done(request->arg, NULL, NULL);
+    free_request(request);
+    return true;
+}
+
 struct gate_request *gate_ask(struct gate *gate, const struct adit_ip *from,
                               const struct sodiumtcp_login *login, gate_fn *done, void *arg)
 {
-    bool room = gate->queued < GATE_QUEUE_MAX && queued_from(gate, from) < GATE_ADDRESS_QUEUE_MAX;
-    struct gate_request *request = room ? calloc(1, sizeof(*request)) : NULL;
+    struct gate_request *request = make_room(gate, from) ? calloc(1, sizeof(*request)) : NULL;
     if (request == NULL) {
         gate->counters.full++;
         return NULL;

@@ -10,7 +10,7 @@
 #include "roles/transfer/users.h"
 
 enum {
-    GATE_QUEUE_MAX = 16,         /* logins that wait for their hash … */
+    GATE_QUEUE_MAX = 16,         /* logins that wait; those that are held back give way … */
     GATE_ADDRESS_QUEUE_MAX = 4,  /* … and of them, from one address */
     GATE_ADDRESSES_MAX = 1024,   /* that guessed wrong lately; the oldest is forgotten */
     GATE_FIRST_BACKOFF_MS = 500, /* after a wrong guess; doubled with each … */
@@ -25,7 +25,7 @@ struct gate_counters {
     uint64_t hashes;
     uint64_t refused;  /* unknown user or wrong passphrase */
     uint64_t replayed; /* the client's key was seen before */
-    uint64_t full;     /* turned away before a hash: too many waited */
+    uint64_t full;     /* turned away before a hash: too many waited, or others could be heard */
 };
 
 /*
@@ -47,7 +47,8 @@ void gate_counters(const struct gate *gate, struct gate_counters *counters);
 /*
  * Answers once, later, unless cancelled: done(arg, user, directory); user is NULL when the login is
  * refused, whatever the reason, and else valid during the call; directory, open, is the callee's.
- * NULL when too many wait already.
+ * NULL when too many wait already. One that is held back may be refused during the call, to make
+ * room.
  */
 typedef void gate_fn(void *arg, const struct user *user, struct io_dir *directory);
 struct gate_request *gate_ask(struct gate *gate, const struct adit_ip *from,
