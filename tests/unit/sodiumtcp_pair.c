@@ -72,7 +72,7 @@ struct pair *pair_counting(const struct sodiumtcp_options *client,
     return make(client, server, true);
 }
 
-void pair_begin(struct pair *pair, bool public_mode)
+static void log_in(struct pair *pair)
 {
     pair_control(pair, &pair->client);
     pair_deliver(pair, &pair->client);
@@ -80,13 +80,24 @@ void pair_begin(struct pair *pair, bool public_mode)
     assert_int_equal(sodiumtcp_accept(pair->server.session, "Welcome.", pair->now_ms), 0);
     pair_control(pair, &pair->server);
     pair_deliver(pair, &pair->server);
-    if (public_mode) {
-        assert_false(pair_expect(pair, &pair->client, SODIUMTCP_READY).extension);
-        return;
-    }
+}
+
+void pair_begin_exchange(struct pair *pair)
+{
+    log_in(pair);
     pair_expect(pair, &pair->client, SODIUMTCP_NEED_MORE);
     pair_control(pair, &pair->client);
     pair_deliver(pair, &pair->client);
+}
+
+void pair_begin(struct pair *pair, bool public_mode)
+{
+    if (public_mode) {
+        log_in(pair);
+        assert_false(pair_expect(pair, &pair->client, SODIUMTCP_READY).extension);
+        return;
+    }
+    pair_begin_exchange(pair);
     assert_true(pair_expect(pair, &pair->server, SODIUMTCP_READY).extension);
     pair_control(pair, &pair->server);
     pair_deliver(pair, &pair->server);

@@ -39,8 +39,9 @@ struct pair *pair_new(const struct sodiumtcp_options *client,
 struct pair *pair_counting(const struct sodiumtcp_options *client,
                            const struct sodiumtcp_options *server);
 
-/* Opens what pair_new() made. */
+/* Opens what pair_new() made; or until the client has chosen the extension: KEY_CLIENT has come. */
 void pair_begin(struct pair *pair, bool public_mode);
+void pair_begin_exchange(struct pair *pair);
 
 /* The same, opened: in public mode the client's first DATA is still to come. */
 struct pair *pair_open(const struct sodiumtcp_options *client,

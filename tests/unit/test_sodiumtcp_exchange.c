@@ -12,15 +12,7 @@
 static struct pair *with_key_client(void)
 {
     struct pair *pair = pair_new(&pair_extension, &pair_extension);
-    pair_control(pair, &pair->client);
-    pair_deliver(pair, &pair->client);
-    pair_expect(pair, &pair->server, SODIUMTCP_LOGIN);
-    assert_int_equal(sodiumtcp_accept(pair->server.session, "Hi", pair->now_ms), 0);
-    pair_control(pair, &pair->server);
-    pair_deliver(pair, &pair->server);
-    pair_expect(pair, &pair->client, SODIUMTCP_NEED_MORE);
-    pair_control(pair, &pair->client);
-    pair_deliver(pair, &pair->client);
+    pair_begin_exchange(pair);
     return pair;
 }
 

@@ -48,15 +48,7 @@ static void extension_may_find_no_memory(void **state)
 {
     (void)state;
     struct pair *pair = pair_new(NULL, NULL);
-    pair_control(pair, &pair->client);
-    pair_deliver(pair, &pair->client);
-    pair_expect(pair, &pair->server, SODIUMTCP_LOGIN);
-    assert_int_equal(sodiumtcp_accept(pair->server.session, "", pair->now_ms), 0);
-    pair_control(pair, &pair->server);
-    pair_deliver(pair, &pair->server);
-    pair_expect(pair, &pair->client, SODIUMTCP_NEED_MORE);
-    pair_control(pair, &pair->client);
-    pair_deliver(pair, &pair->client);
+    pair_begin_exchange(pair);
     left = 0;
     struct sodiumtcp_event event;
     int error = pair_receive(pair, &pair->server, &event);
