@@ -413,6 +413,15 @@ def client_hello(name, alpn=("http/1.1",)):
     return out.read()
 
 
+def call_echo(host, port, name):
+    """A device's connection to a service that echoes: its ClientHello has come back."""
+    wire = Wire.dial(host, port)
+    hello = client_hello(name)
+    wire.send(hello)
+    assert wire.receive(len(hello)) == hello
+    return wire
+
+
 def write_secret(path, text):
     path.touch(mode=0o600)
     path.write_text(text)

@@ -3,10 +3,10 @@ import time
 
 import pytest
 
-from harness import Wire, client_hello, echo, until
+from harness import Wire, call_echo, echo, until
 from masters import Master
 from test_renewal import Caller
-from wire import connect_peer, credential
+from wire import connect_peer, credential, until_refused
 
 NAME, OTHER = "home.example", "other.example"
 
@@ -39,10 +39,7 @@ def test_a_disabled_host_loses_its_tunnel_and_comes_back(programs):
     town = Town(programs)
     caller = Caller(town.server)
     caller.check()
-    bystander = Wire.dial(town.server.host, town.server.port)
-    hello = client_hello(OTHER)
-    bystander.send(hello)
-    assert bystander.receive(len(hello)) == hello
+    bystander = call_echo(town.server.host, town.server.port, OTHER)
     town.master.host_command("disable", NAME)
     town.server.process.wait_for(f"peer-gone: {NAME} .*: its token was revoked")
     assert caller.wire.ended() == b""
@@ -87,19 +84,7 @@ def test_a_server_that_is_started_again_knows_what_was_revoked(programs):
     town.master.host_command("disable", NAME)
     town.server.process.kill()
     again = programs.serve(*town.flags, listen=[town.server.address], name="serve again")
-
-    def is_refused():
-        wire = Wire.dial(again.host, again.port)
-        wire.send(mine["token"].encode())
-        wire.sock.settimeout(2)
-        try:
-            return wire.sock.recv(100) == b""
-        except TimeoutError:
-            return False
-        finally:
-            wire.close()
-
-    until(is_refused, "the old token is refused")
+    until_refused(again.host, again.port, mine["token"])
 
 
 def test_no_answer_changes_nothing(programs):

@@ -4,7 +4,7 @@ import socket
 import ssl
 
 import harness
-from harness import Wire, client_hello, echo, until, write_secret
+from harness import Wire, call_echo, client_hello, echo, until, write_secret
 from masters import Master
 
 NAMES = ["one.example", "two.example", "three.example"]
@@ -43,11 +43,7 @@ class Row:
         return mark
 
     def call(self, name):
-        wire = Wire.dial(self.server.host, self.server.port)
-        hello = client_hello(name)
-        wire.send(hello)
-        assert wire.receive(len(hello)) == hello
-        return wire
+        return call_echo(self.server.host, self.server.port, name)
 
     def wait_served(self, *names, after=0):
         for name in names:

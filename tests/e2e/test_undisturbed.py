@@ -5,7 +5,7 @@ import threading
 
 from cryptography.fernet import Fernet
 
-from harness import Wire, client_hello, echo, in_thread, until, write_secret
+from harness import Wire, call_echo, echo, in_thread, until, write_secret
 from masters import Master
 from wire import credential
 
@@ -37,11 +37,7 @@ class Pair:
         return process
 
     def call(self, name):
-        wire = Wire.dial(self.server.host, self.server.port)
-        hello = client_hello(name)
-        wire.send(hello)
-        assert wire.receive(len(hello)) == hello
-        return wire
+        return call_echo(self.server.host, self.server.port, name)
 
     def again(self, name):
         """Its publisher is killed and started: it needs another token."""

@@ -8,8 +8,9 @@ import sqlite3
 import pytest
 from cryptography.fernet import Fernet
 
-from harness import ROOT, Wire, client_hello, echo, until, write_secret
+from harness import ROOT, Wire, call_echo, client_hello, echo, until, write_secret
 from masters import Master, curl
+from wire import credential, until_refused
 
 NAME, OTHER = "home.example", "other.example"
 
@@ -37,11 +38,7 @@ class Whole(Master):
         return process, key
 
     def call(self, name=NAME):
-        wire = Wire.dial(self.device_host, self.device_port)
-        hello = client_hello(name)
-        wire.send(hello)
-        assert wire.receive(len(hello)) == hello
-        return wire
+        return call_echo(self.device_host, self.device_port, name)
 
 
 def found(process, what):
@@ -165,24 +162,13 @@ def test_publishers_come_back_after_a_restart(programs):
 
 def test_what_was_revoked_while_it_was_down_is_known(programs):
     """A token that is good for a day, of a host that is removed while nothing runs."""
-    from wire import credential
     whole = Whole(programs)
     whole.publish(NAME)
     mine = credential(programs.key, NAME)
     assert whole.process.stop() == 0
     whole.host_command("remove", NAME)
     again = Whole(programs, name="serve again")
-
-    def is_refused():
-        with Wire.dial(again.device_host, again.device_port) as wire:
-            wire.send(mine["token"].encode())
-            wire.sock.settimeout(2)
-            try:
-                return wire.sock.recv(100) == b""
-            except TimeoutError:
-                return False
-
-    until(is_refused, "the old token is refused")
+    until_refused(again.device_host, again.device_port, mine["token"])
 
 
 def test_the_commands_of_the_demo_work_as_they_are_printed(programs):

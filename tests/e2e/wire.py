@@ -12,7 +12,7 @@ import types
 from cryptography.exceptions import InvalidTag
 from cryptography.fernet import Fernet, InvalidToken
 
-from harness import Wire, peer
+from harness import Wire, peer, until
 
 NEW, DATA, CLOSE, PING, PAUSE, RESUME = 0x01, 0x02, 0x04, 0x08, 0x16, 0x32
 HEADER = 32
@@ -29,6 +29,20 @@ def credential(key, hostname, cipher="aes-gcm-siv", version=2, valid=86400, alia
         inner = {k: v for k, v in inner.items() if v is not None}
         made["token"] = Fernet(key).encrypt(json.dumps(inner).encode()).decode()
     return made
+
+
+def until_refused(host, port, token):
+    """Until a server closes at once what begins with this token."""
+    def is_refused():
+        with Wire.dial(host, port) as wire:
+            wire.send(token.encode())
+            wire.sock.settimeout(2)
+            try:
+                return wire.sock.recv(100) == b""
+            except TimeoutError:
+                return False
+
+    until(is_refused, "the token is refused")
 
 
 class Frame:
