@@ -17,16 +17,20 @@ static void refuse(struct vpn *vpn, const struct addr *from, const char *why)
     char text[ADDR_TEXT_MAX];
     addr_format(from, text);
     vpn->refused++;
-    log_event(vpn->loop, LOG_INFO, "refused", "%s: %s", text, why);
+    log_overload(vpn->loop, LOG_INFO, "refused-address", "%s: %s", text, why);
 }
 
-/* The unproven connection that is missed least: who has named a peer by its key comes last. */
+/*
+ * The unproven connection that is missed least: who had time to name a peer by its key and has not,
+ * then the oldest. Peers' keys are no secrets: one that was named alone is worth no place.
+ */
 static struct vpn_link *oldest(const struct vpn *vpn)
 {
+    uint64_t now = io_now_ms(vpn->loop);
     struct vpn_link *best = NULL;
     for (struct list *at = vpn->links.next; at != &vpn->links; at = at->next) {
         struct vpn_link *link = container_of(at, struct vpn_link, node);
-        if (link->charged && link->peer == NULL)
+        if (link->charged && link->peer == NULL && now - link->started_ms >= VPN_SILENT_MS)
             return link;
         if (link->charged && best == NULL)
             best = link;

@@ -28,6 +28,7 @@ enum {
     VPN_DIAL_MS = 10000,
     VPN_FIRST_RETRY_MS = 3000, /* 0 to this, at random; doubled with each failure … */
     VPN_LAST_RETRY_MS = 60000, /* … up to this */
+    VPN_SILENT_MS = 1000,      /* for the first word, when others want the place */
     VPN_CROSSING_MS = 5000,    /* two connections made at once: both ends must keep the same one */
     VPN_ANSWERS_MAX =
         512 * 1024, /* queued for a peer that asks and does not read: it is not read */

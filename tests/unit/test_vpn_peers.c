@@ -79,6 +79,34 @@ static void who_holds_all_places_keeps_no_peer_out(void **state)
     assert_int_equal(ends_number(&ends, 0, "counters.early"), 29);
 }
 
+/*
+ * A peer's key is no secret: somebody holds all places with it, and calls again and again, so that
+ * whoever comes has to give way soon.
+ */
+static void who_claims_a_key_in_all_places_keeps_no_peer_out(void **state)
+{
+    (void)state;
+    static struct calls silent;
+    uint8_t start[2 + 57] = {0x80, 57, 1};
+    memcpy(start + 3, ends.all[1].public_key, QUICKTUN_KEY_LEN);
+    memset(start + 3 + QUICKTUN_KEY_LEN, 7, 24);
+    ends.all[0].config.limits.early_per_address = 100;
+    ends.all[0].config.limits.early_max = 30;
+    assert_true(ends_start(&ends, 0));
+    calls.greeting = start;
+    calls.greeting_len = sizeof start;
+    calls_open(&calls, &ends, 1, 0, 29);
+    calls_open(&silent, &ends, 1, 0, 1);
+    assert_int_equal(ends_number(&ends, 0, "counters.early"), 30);
+    assert_true(ends_start(&ends, 2));
+    for (int i = 0; i < 800; i++) {
+        ends_run_ms(&ends, 5);
+        calls_again(&silent);
+    }
+    assert_true(ends_text_is(&ends, 0, "peers.1.state", "connected"));
+    calls_close(&silent);
+}
+
 static void who_floods_holds_no_peer_up(void **state)
 {
     (void)state;
@@ -337,6 +365,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(all_together_hold_so_many, ends_two, hang_up),
         cmocka_unit_test_setup_teardown(who_holds_all_places_keeps_no_peer_out, ends_three,
                                         hang_up),
+        cmocka_unit_test_setup_teardown(who_claims_a_key_in_all_places_keeps_no_peer_out,
+                                        ends_three, hang_up),
         cmocka_unit_test_setup_teardown(who_floods_holds_no_peer_up, ends_three, hang_up),
         cmocka_unit_test_setup_teardown(an_unproven_connection_replaces_nothing, ends_three,
                                         ends_teardown),

@@ -57,6 +57,19 @@ void calls_open(struct calls *calls, struct ends *ends, size_t from, size_t to, 
     ends_run_ms(ends, 500);
 }
 
+static void open_again(struct io_loop *loop, void *arg)
+{
+    struct calls *calls = arg;
+    for (size_t i = 0; i < calls->count; i++)
+        io_abort(calls->all[i].stream);
+    open_all(loop, calls);
+}
+
+void calls_again(struct calls *calls)
+{
+    ends_on(calls->ends, calls->from, open_again, calls);
+}
+
 size_t calls_over(const struct calls *calls)
 {
     size_t over = 0;

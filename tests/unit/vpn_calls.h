@@ -29,6 +29,9 @@ struct calls {
 /* So many from the host of an end, which must run no VPN, to another one; half a second passes. */
 void calls_open(struct calls *calls, struct ends *ends, size_t from, size_t to, size_t count);
 
+/* Resets each of them and opens it anew; nothing passes meanwhile. */
+void calls_again(struct calls *calls);
+
 /* How many the other side has ended. */
 size_t calls_over(const struct calls *calls);
 
