@@ -6,7 +6,7 @@
 #define ROLES_TRANSFER_RECEIVING_H
 
 #include "base/list.h"
-#include "roles/server/quota.h"
+#include "roles/quota.h"
 #include "roles/transfer/carrier.h"
 #include "roles/transfer/context.h"
 #include "roles/transfer/gate.h"

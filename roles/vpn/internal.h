@@ -17,7 +17,7 @@
 #include "io/dial.h"
 #include "io/log.h"
 #include "lib/packet/join.h"
-#include "roles/server/quota.h"
+#include "roles/quota.h"
 #include "roles/vpn/allowed.h"
 #include "roles/vpn/mesh.h"
 #include "roles/vpn/pace.h"

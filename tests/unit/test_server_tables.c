@@ -1,6 +1,6 @@
 /* The tables that the server's workers share, and the slots of one worker. */
+#include "roles/quota.h"
 #include "roles/server/hosts.h"
-#include "roles/server/quota.h"
 #include "roles/server/replay.h"
 #include "roles/server/slots.h"
 

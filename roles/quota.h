@@ -1,9 +1,9 @@
 /*
- * How many unauthenticated connections an IPv4 address or an IPv6 /64 holds, over all workers.
- * Any thread.
+ * How many of something an IPv4 address or an IPv6 /64 holds: connections that are not known yet,
+ * channels. Any thread.
  */
-#ifndef ROLES_SERVER_QUOTA_H
-#define ROLES_SERVER_QUOTA_H
+#ifndef ROLES_QUOTA_H
+#define ROLES_QUOTA_H
 
 #include "base/ip.h"
 

@@ -1,4 +1,4 @@
-#include "roles/server/quota.h"
+#include "roles/quota.h"
 
 #include "base/map.h"
 #include "base/network.h"
