@@ -25,11 +25,26 @@ static void read_key(uint8_t key[FERNET_KEY_LEN])
     memcpy(key, decoded, FERNET_KEY_LEN);
 }
 
-static size_t read_token(uint8_t *out)
+/* What the specification shows, for a test to change, and what comes of opening it. */
+struct shown {
+    uint8_t key[FERNET_KEY_LEN];
+    uint8_t token[128];
+    size_t len;
+    uint8_t plain[128];
+    size_t plain_len;
+};
+
+static struct shown show(void)
 {
-    long len = base64url_decode(spec_token, strlen(spec_token), out);
-    assert_int_equal(len, 73);
-    return (size_t)len;
+    struct shown shown = {.len = 73};
+    read_key(shown.key);
+    assert_int_equal(base64url_decode(spec_token, strlen(spec_token), shown.token), shown.len);
+    return shown;
+}
+
+static int open_shown(struct shown *shown)
+{
+    return fernet_open(shown->key, shown->token, shown->len, shown->plain, &shown->plain_len);
 }
 
 static void seals_as_the_specification_shows(void **state)
@@ -51,15 +66,10 @@ static void seals_as_the_specification_shows(void **state)
 static void opens_what_the_specification_shows(void **state)
 {
     (void)state;
-    uint8_t key[FERNET_KEY_LEN];
-    uint8_t token[128];
-    uint8_t plain[128];
-    size_t plain_len = 0;
-    read_key(key);
-    size_t len = read_token(token);
-    assert_int_equal(fernet_open(key, token, len, plain, &plain_len), FERNET_OK);
-    assert_int_equal(plain_len, 5);
-    assert_memory_equal(plain, spec_text, 5);
+    struct shown shown = show();
+    assert_int_equal(open_shown(&shown), FERNET_OK);
+    assert_int_equal(shown.plain_len, 5);
+    assert_memory_equal(shown.plain, spec_text, 5);
 }
 
 static void every_length_comes_back(void **state)
@@ -86,89 +96,65 @@ static void every_length_comes_back(void **state)
 static void any_flipped_bit_makes_it_foreign(void **state)
 {
     (void)state;
-    uint8_t key[FERNET_KEY_LEN];
-    uint8_t token[128];
-    uint8_t plain[128];
-    size_t plain_len;
-    read_key(key);
-    size_t len = read_token(token);
-    for (size_t bit = 0; bit < 8 * len; bit++) {
-        token[bit / 8] ^= (uint8_t)(1 << bit % 8);
-        assert_int_equal(fernet_open(key, token, len, plain, &plain_len), FERNET_E_FOREIGN);
-        token[bit / 8] ^= (uint8_t)(1 << bit % 8);
+    struct shown shown = show();
+    for (size_t bit = 0; bit < 8 * shown.len; bit++) {
+        shown.token[bit / 8] ^= (uint8_t)(1 << bit % 8);
+        assert_int_equal(open_shown(&shown), FERNET_E_FOREIGN);
+        shown.token[bit / 8] ^= (uint8_t)(1 << bit % 8);
     }
 }
 
 static void another_signing_key_makes_it_foreign(void **state)
 {
     (void)state;
-    uint8_t key[FERNET_KEY_LEN];
-    uint8_t token[128];
-    uint8_t plain[128];
-    size_t plain_len;
-    read_key(key);
-    size_t len = read_token(token);
-    key[0] ^= 1;
-    assert_int_equal(fernet_open(key, token, len, plain, &plain_len), FERNET_E_FOREIGN);
+    struct shown shown = show();
+    shown.key[0] ^= 1;
+    assert_int_equal(open_shown(&shown), FERNET_E_FOREIGN);
 }
 
 /* Makes a changed token authentic again. */
-static void sign(const uint8_t key[FERNET_KEY_LEN], uint8_t *token, size_t len)
+static void sign(struct shown *shown)
 {
     unsigned mac_len = 32;
-    assert_non_null(HMAC(EVP_sha256(), key, 16, token, len - 32, token + len - 32, &mac_len));
+    size_t signed_len = shown->len - mac_len;
+    assert_non_null(HMAC(EVP_sha256(), shown->key, 16, shown->token, signed_len,
+                         shown->token + signed_len, &mac_len));
 }
 
 static void another_version_is_foreign_whoever_signed_it(void **state)
 {
     (void)state;
-    uint8_t key[FERNET_KEY_LEN];
-    uint8_t token[128];
-    uint8_t plain[128];
-    size_t plain_len;
-    read_key(key);
-    size_t len = read_token(token);
-    sign(key, token, len);
-    assert_int_equal(fernet_open(key, token, len, plain, &plain_len), FERNET_OK);
-    token[0] = 0x81;
-    sign(key, token, len);
-    assert_int_equal(fernet_open(key, token, len, plain, &plain_len), FERNET_E_FOREIGN);
+    struct shown shown = show();
+    sign(&shown);
+    assert_int_equal(open_shown(&shown), FERNET_OK);
+    shown.token[0] = 0x81;
+    sign(&shown);
+    assert_int_equal(open_shown(&shown), FERNET_E_FOREIGN);
 }
 
 /* Of the one block, 5 bytes are text and 11 padding; a bit of the IV is a bit of the block. */
 static void every_byte_of_padding_is_looked_at(void **state)
 {
     (void)state;
-    uint8_t key[FERNET_KEY_LEN];
-    uint8_t token[128];
-    uint8_t plain[128];
-    size_t plain_len;
-    read_key(key);
-    size_t len = read_token(token);
+    struct shown shown = show();
     for (size_t at = 0; at < FERNET_IV_LEN; at++) {
-        token[9 + at] ^= 0x40;
-        sign(key, token, len);
-        assert_int_equal(fernet_open(key, token, len, plain, &plain_len),
-                         at < 5 ? FERNET_OK : FERNET_E_PADDING);
-        token[9 + at] ^= 0x40;
+        shown.token[9 + at] ^= 0x40;
+        sign(&shown);
+        assert_int_equal(open_shown(&shown), at < 5 ? FERNET_OK : FERNET_E_PADDING);
+        shown.token[9 + at] ^= 0x40;
     }
-    token[9 + 15] ^= 11; /* no padding at all */
-    sign(key, token, len);
-    assert_int_equal(fernet_open(key, token, len, plain, &plain_len), FERNET_E_PADDING);
+    shown.token[9 + 15] ^= 11; /* no padding at all */
+    sign(&shown);
+    assert_int_equal(open_shown(&shown), FERNET_E_PADDING);
 }
 
 /* Right signature, wrong decryption key: the padding shows it, with this token. */
 static void wrong_padding_under_a_right_signature_is_told_apart(void **state)
 {
     (void)state;
-    uint8_t key[FERNET_KEY_LEN];
-    uint8_t token[128];
-    uint8_t plain[128];
-    size_t plain_len;
-    read_key(key);
-    size_t len = read_token(token);
-    key[31] ^= 1;
-    assert_int_equal(fernet_open(key, token, len, plain, &plain_len), FERNET_E_PADDING);
+    struct shown shown = show();
+    shown.key[31] ^= 1;
+    assert_int_equal(open_shown(&shown), FERNET_E_PADDING);
 }
 
 static void lengths_are_57_and_whole_blocks_at_least_one(void **state)
