@@ -51,7 +51,7 @@ void sim_process_call(struct sim_process *process, void (*fn)(struct io_loop *lo
 }
 
 struct errand {
-    void (*fn)(struct io_loop *loop, void *arg);
+    void (*fn)(struct io_loop *loop, void *arg); /* NULL = nobody waits any more */
     void *arg;
     bool done;
 };
@@ -59,6 +59,10 @@ struct errand {
 static void run_errand(struct io_loop *loop, void *arg)
 {
     struct errand *errand = arg;
+    if (errand->fn == NULL) {
+        free(errand);
+        return;
+    }
     errand->fn(loop, errand->arg);
     errand->done = true;
 }
@@ -71,10 +75,16 @@ static bool is_done(void *arg)
 bool sim_process_call_wait(struct sim_process *process, void (*fn)(struct io_loop *loop, void *arg),
                            void *arg)
 {
-    struct errand errand = {.fn = fn, .arg = arg};
     struct sim_world *world = process->host->world;
-    sim_process_call(process, run_errand, &errand);
-    return sim_run(world, world->now_us + CALL_WAIT_US, is_done, &errand);
+    struct errand *errand = world_alloc(sizeof *errand);
+    *errand = (struct errand){.fn = fn, .arg = arg};
+    sim_process_call(process, run_errand, errand);
+    bool returned = sim_run(world, world->now_us + CALL_WAIT_US, is_done, errand);
+    if (errand->done)
+        free(errand);
+    else
+        errand->fn = NULL;
+    return returned;
 }
 
 bool process_take_file(struct sim_process *process)

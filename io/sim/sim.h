@@ -216,7 +216,7 @@ void sim_process_call(struct sim_process *process, void (*fn)(struct io_loop *lo
 
 /*
  * The same from outside of the world: steps it until fn has returned (true). False after a second
- * of its time, or when a check failed: fn still waits then, and the world must not step any more.
+ * of its time, or when a check failed; fn is not called later then.
  */
 bool sim_process_call_wait(struct sim_process *process, void (*fn)(struct io_loop *loop, void *arg),
                            void *arg);

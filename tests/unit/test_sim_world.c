@@ -422,6 +422,35 @@ static void a_cancelled_lookup_is_not_answered(void **state)
 
 /* ---- Processes ---- */
 
+static void note_call(struct io_loop *loop, void *arg)
+{
+    (void)loop;
+    ++*(unsigned *)arg;
+}
+
+static void a_call_that_is_waited_for_has_returned(void **state)
+{
+    (void)state;
+    unsigned calls = 0;
+    assert_true(sim_process_call_wait(pair.processes[0], note_call, &calls));
+    assert_int_equal(calls, 1);
+    pair_run_ms(&pair, 5000);
+    assert_int_equal(calls, 1);
+}
+
+static void a_process_that_hangs_is_waited_for_a_second_and_not_called_later(void **state)
+{
+    (void)state;
+    unsigned calls = 0;
+    uint64_t from_us = sim_now_us(pair.world);
+    sim_process_hang(pair.processes[0], 3 * SIM_SECOND_US);
+    assert_false(sim_process_call_wait(pair.processes[0], note_call, &calls));
+    assert_int_equal(sim_now_us(pair.world), from_us + SIM_SECOND_US);
+    pair_run_ms(&pair, 5000);
+    assert_int_equal(calls, 0);
+    assert_true(sim_process_call_wait(pair.processes[0], note_call, &calls));
+}
+
 static void the_wall_clock_can_jump_the_other_clock_not(void **state)
 {
     (void)state;
@@ -482,6 +511,11 @@ int main(void)
         cmocka_unit_test_setup_teardown(literal_addresses_need_no_table, pair_setup, pair_teardown),
         cmocka_unit_test_setup_teardown(a_cancelled_lookup_is_not_answered, pair_setup,
                                         pair_teardown),
+        cmocka_unit_test_setup_teardown(a_call_that_is_waited_for_has_returned, pair_setup,
+                                        pair_teardown),
+        cmocka_unit_test_setup_teardown(
+            a_process_that_hangs_is_waited_for_a_second_and_not_called_later, pair_setup,
+            pair_teardown),
         cmocka_unit_test_setup_teardown(the_wall_clock_can_jump_the_other_clock_not, pair_setup,
                                         pair_teardown),
         cmocka_unit_test_setup_teardown(what_is_left_on_a_loop_is_told, pair_setup, pair_teardown),
