@@ -1,6 +1,7 @@
 #include "roles/transfer/inbox.h"
 
 #include "base/encode.h"
+#include "roles/transfer/hashing.h"
 #include "roles/transfer/zstd.h"
 
 #include <sodium.h>
@@ -13,7 +14,6 @@ static const char part_prefix[] = ".adit-part-";
 enum {
     PATH_ROOM = SODIUMTCP_NAME_MAX + 64, /* a name, or the part of one */
     PART_HASH_LEN = 16,
-    HASH_STEP = 256 * 1024,
 };
 
 struct announced {
@@ -40,7 +40,10 @@ struct inbox {
     uint64_t position;
     bool unsynced; /* names in … */
     char unsynced_home[PATH_ROOM];
-    uint8_t *scratch;
+    struct hashing hashing;
+    struct io_file *hashed;         /* what was there already, while it is hashed */
+    bool unfinished;                /* the step that was done last */
+    bool left;                      /* inbox_leave() was called */
     struct zstd_unpacker *unpacker; /* made for the first frame */
     uint8_t *unpacked;
 };
@@ -110,6 +113,11 @@ static bool fail(struct inbox_failure *failure, uint32_t number, enum sodiumtcp_
     return false;
 }
 
+static enum inbox_outcome outcome_of(bool done)
+{
+    return done ? INBOX_DONE : INBOX_FAILED;
+}
+
 static bool io_failed(struct inbox_failure *failure, uint32_t number, const char *path, int error)
 {
     return fail(failure, number, code_of(error), path,
@@ -172,47 +180,44 @@ static int name_changed(struct inbox *inbox, const char *path)
 
 /* ---- Hashing what is there ---- */
 
-/* BLAKE2b-256 over the first `length` bytes; IO_E_OTHER where there are fewer. */
-static int hash_file(struct inbox *inbox, struct io_file *file, uint64_t length,
-                     uint8_t hash[SODIUMTCP_HASH_LEN])
+static void close_hashed(struct inbox *inbox)
 {
-    crypto_generichash_state state;
-    uint64_t at = 0;
-    if (inbox->scratch == NULL)
-        inbox->scratch = malloc(HASH_STEP);
-    if (inbox->scratch == NULL)
-        return IO_E_NO_MEMORY;
-    crypto_generichash_init(&state, NULL, 0, SODIUMTCP_HASH_LEN);
-    while (at < length) {
-        size_t step = length - at < HASH_STEP ? (size_t)(length - at) : HASH_STEP;
-        ssize_t got = io_file_read_at(file, inbox->scratch, step, at);
-        if (got != (ssize_t)step)
-            return got < 0 ? (int)got : IO_E_OTHER;
-        crypto_generichash_update(&state, inbox->scratch, step);
-        at += step;
-    }
-    crypto_generichash_final(&state, hash, SODIUMTCP_HASH_LEN);
-    return 0;
+    io_file_close(inbox->hashed);
+    inbox->hashed = NULL;
 }
 
-/* Offers the file at path if it is one of 1 to max bytes. False: there is no such. */
-static bool offer_file(struct inbox *inbox, const char *path, uint64_t min, uint64_t max,
-                       struct announced *announced, struct inbox_step *step)
+/* Opens the file at path if it is one of min to max bytes, and more than none. */
+static bool open_hashed(struct inbox *inbox, const char *path, uint64_t min, uint64_t max,
+                        struct io_stat *stat)
 {
     int error = 0;
-    struct io_stat *stat = &announced->part;
-    struct io_file *file = io_file_open(inbox->directory, path, &error);
-    if (file == NULL)
+    inbox->hashed = io_file_open(inbox->directory, path, &error);
+    if (inbox->hashed == NULL)
         return false;
-    bool there = io_file_stat(file, stat) == 0 && stat->size >= min && stat->size <= max &&
-                 stat->size > 0 && hash_file(inbox, file, stat->size, step->hash) == 0;
-    io_file_close(file);
-    if (there) {
-        step->verdict = SODIUMTCP_PART_THERE;
-        step->length = stat->size;
-        memcpy(announced->hash, step->hash, sizeof(announced->hash));
-    }
-    return there;
+    if (io_file_stat(inbox->hashed, stat) == 0 && stat->size >= min && stat->size <= max &&
+        stat->size > 0)
+        return true;
+    close_hashed(inbox);
+    return false;
+}
+
+/* Offers the file at path if it is one of min to max bytes. INBOX_FAILED: there is no such. */
+static enum inbox_outcome offer_file(struct inbox *inbox, const char *path, uint64_t min,
+                                     uint64_t max, struct announced *announced,
+                                     struct inbox_step *step)
+{
+    if (inbox->hashed == NULL && !open_hashed(inbox, path, min, max, &announced->part))
+        return INBOX_FAILED;
+    int result = hashing_go_on(&inbox->hashing, inbox->hashed, announced->part.size, step->hash);
+    if (result == HASHING_UNFINISHED)
+        return INBOX_UNFINISHED;
+    close_hashed(inbox);
+    if (result != 0)
+        return INBOX_FAILED;
+    step->verdict = SODIUMTCP_PART_THERE;
+    step->length = announced->part.size;
+    memcpy(announced->hash, step->hash, sizeof(announced->hash));
+    return INBOX_DONE;
 }
 
 /* ---- BEGIN ---- */
@@ -227,22 +232,33 @@ static int leave(struct inbox *inbox, const char *path, struct inbox_step *step)
     return name_changed(inbox, path);
 }
 
-static bool offer(struct inbox *inbox, struct announced *announced, struct inbox_step *step,
-                  struct inbox_failure *failure)
+/* The part, or else the whole file; `whole` is true as soon as it is not the part. */
+static enum inbox_outcome offer_one(struct inbox *inbox, struct announced *announced,
+                                    struct inbox_step *step)
 {
     char part[PATH_ROOM];
     uint64_t size = announced->item.size;
-    step->verdict = SODIUMTCP_NOTHING_THERE;
-    if (inbox->pipe != NULL)
-        return true;
-    if (announced->item.exists == SODIUMTCP_SKIP) {
-        int error = leave(inbox, announced->path, step);
-        return error == 0 || io_failed(failure, step->number, announced->path, error);
-    }
+    enum inbox_outcome outcome = INBOX_FAILED;
     part_of(announced->path, part);
-    if (!offer_file(inbox, part, 1, size, announced, step))
-        announced->whole = offer_file(inbox, announced->path, size, size, announced, step);
-    return true;
+    if (!announced->whole)
+        outcome = offer_file(inbox, part, 1, size, announced, step);
+    if (outcome == INBOX_FAILED) {
+        outcome = offer_file(inbox, announced->path, size, size, announced, step);
+        announced->whole = outcome != INBOX_FAILED;
+    }
+    return outcome == INBOX_UNFINISHED ? INBOX_UNFINISHED : INBOX_DONE;
+}
+
+static enum inbox_outcome offer(struct inbox *inbox, struct announced *announced,
+                                struct inbox_step *step, struct inbox_failure *failure)
+{
+    step->verdict = SODIUMTCP_NOTHING_THERE;
+    if (inbox->pipe != NULL || inbox->left)
+        return INBOX_DONE;
+    if (announced->item.exists != SODIUMTCP_SKIP)
+        return offer_one(inbox, announced, step);
+    int error = leave(inbox, announced->path, step);
+    return outcome_of(error == 0 || io_failed(failure, step->number, announced->path, error));
 }
 
 /* Made for this user alone at first; its mode comes when it is full. */
@@ -285,7 +301,7 @@ static const char *refuse_place(struct inbox *inbox, const struct sodiumtcp_item
     return NULL;
 }
 
-static bool begin(struct inbox *inbox, struct inbox_step *step, struct inbox_failure *failure)
+static bool announce(struct inbox *inbox, struct inbox_step *step, struct inbox_failure *failure)
 {
     struct announced *announced = &inbox->ring[step->number % SODIUMTCP_ASKED_MAX];
     char path[PATH_ROOM];
@@ -300,17 +316,28 @@ static bool begin(struct inbox *inbox, struct inbox_step *step, struct inbox_fai
     free(announced->path);
     *announced = (struct announced){.item = step->item, .path = strdup(path)};
     announced->item.name = (struct sodiumtcp_name){0};
-    if (announced->path == NULL)
-        return io_failed(failure, step->number, path, IO_E_NO_MEMORY);
+    return announced->path != NULL || io_failed(failure, step->number, path, IO_E_NO_MEMORY);
+}
+
+static enum inbox_outcome begin(struct inbox *inbox, struct inbox_step *step,
+                                struct inbox_failure *failure)
+{
+    struct announced *announced = &inbox->ring[step->number % SODIUMTCP_ASKED_MAX];
+    if (!inbox->unfinished && !announce(inbox, step, failure))
+        return INBOX_FAILED;
     if (step->item.kind == SODIUMTCP_DIRECTORY)
-        return make_directory(inbox, announced, step->number, failure);
-    return step->item.exists == SODIUMTCP_REPLACE || offer(inbox, announced, step, failure);
+        return outcome_of(make_directory(inbox, announced, step->number, failure));
+    return step->item.exists == SODIUMTCP_REPLACE ? INBOX_DONE
+                                                  : offer(inbox, announced, step, failure);
 }
 
 /* ---- START, data, END ---- */
 
-/* 1: the part begins with what was offered; 0: another transfer has finished or changed it. */
-static int is_as_offered(struct inbox *inbox, const struct announced *announced)
+/*
+ * Whether the part begins with what was offered: another transfer may have finished or changed it.
+ * Answers as hashing_go_on().
+ */
+static int is_as_offered(struct inbox *inbox, const struct announced *announced, bool *same)
 {
     const struct io_stat *offered = &announced->part;
     uint8_t hash[SODIUMTCP_HASH_LEN];
@@ -318,12 +345,12 @@ static int is_as_offered(struct inbox *inbox, const struct announced *announced)
     int error = io_file_stat(inbox->file, &now);
     if (error != 0)
         return error;
-    if (now.size == offered->size && now.change == offered->change)
-        return 1;
-    if (now.size < offered->size)
+    *same = now.size == offered->size && now.change == offered->change;
+    if (!inbox->hashing.under_way && (*same || now.size < offered->size))
         return 0;
-    error = hash_file(inbox, inbox->file, offered->size, hash);
-    return error != 0 ? error : memcmp(hash, announced->hash, sizeof(hash)) == 0;
+    error = hashing_go_on(&inbox->hashing, inbox->file, offered->size, hash);
+    *same = error == 0 && memcmp(hash, announced->hash, sizeof(hash)) == 0;
+    return error;
 }
 
 static bool is_empty(struct io_file *file)
@@ -345,34 +372,39 @@ static void close_part(struct inbox *inbox)
 }
 
 /* The part, for this transfer alone, from its offset on. */
-static bool open_part(struct inbox *inbox, const struct inbox_step *step,
-                      struct inbox_failure *failure)
+static enum inbox_outcome open_part(struct inbox *inbox, const struct inbox_step *step,
+                                    struct inbox_failure *failure)
 {
     const char *path = inbox->open->path;
     char part[PATH_ROOM];
+    bool same = true;
     int error = 0;
     part_of(path, part);
-    inbox->file = io_file_create(inbox->directory, part, &error);
-    int good = inbox->file == NULL ? error : 1;
-    if (good > 0 && step->length > 0)
-        good = is_as_offered(inbox, inbox->open);
-    if (good == 0) {
+    if (inbox->file == NULL)
+        inbox->file = io_file_create(inbox->directory, part, &error);
+    if (inbox->file != NULL && step->length > 0)
+        error = is_as_offered(inbox, inbox->open, &same);
+    if (error == HASHING_UNFINISHED)
+        return INBOX_UNFINISHED;
+    if (error == 0 && !same) {
         close_part(inbox);
-        return fail(failure, step->number, SODIUMTCP_CODE_IN_THE_WAY, path,
-                    "another transfer has finished or changed what was there of it");
+        return outcome_of(fail(failure, step->number, SODIUMTCP_CODE_IN_THE_WAY, path,
+                               "another transfer has finished or changed what was there of it"));
     }
-    error = good < 0 ? good : io_file_truncate(inbox->file, step->length);
-    return error == 0 || io_failed(failure, step->number, path, error);
+    if (error == 0)
+        error = io_file_truncate(inbox->file, step->length);
+    return outcome_of(error == 0 || io_failed(failure, step->number, path, error));
 }
 
-static bool start(struct inbox *inbox, struct inbox_step *step, struct inbox_failure *failure)
+static enum inbox_outcome start(struct inbox *inbox, struct inbox_step *step,
+                                struct inbox_failure *failure)
 {
     struct announced *announced = &inbox->ring[step->number % SODIUMTCP_ASKED_MAX];
     inbox->open = announced;
     inbox->number = step->number;
     inbox->position = step->length;
     inbox->keep_whole = announced->whole && step->length > 0;
-    return inbox->keep_whole || inbox->pipe != NULL || open_part(inbox, step, failure);
+    return inbox->keep_whole || inbox->pipe != NULL ? INBOX_DONE : open_part(inbox, step, failure);
 }
 
 static bool write_plain(struct inbox *inbox, const uint8_t *bytes, size_t len,
@@ -445,36 +477,46 @@ static int settle(struct inbox *inbox, const struct announced *announced)
     return error == 0 ? name_changed(inbox, announced->path) : error;
 }
 
-static bool verify(struct inbox *inbox, const struct inbox_step *step,
-                   struct inbox_failure *failure)
+static enum inbox_outcome verify(struct inbox *inbox, const struct inbox_step *step,
+                                 struct inbox_failure *failure)
 {
     uint8_t hash[SODIUMTCP_HASH_LEN];
     const char *path = inbox->open->path;
-    struct io_file *file = inbox->file;
     int error = 0;
-    if (inbox->keep_whole)
-        file = io_file_open(inbox->directory, path, &error);
+    if (inbox->keep_whole && inbox->hashed == NULL)
+        inbox->hashed = io_file_open(inbox->directory, path, &error);
     if (error == 0)
-        error = hash_file(inbox, file, step->length, hash);
-    if (inbox->keep_whole)
-        io_file_close(file);
+        error = hashing_go_on(&inbox->hashing, inbox->keep_whole ? inbox->hashed : inbox->file,
+                              step->length, hash);
+    if (error == HASHING_UNFINISHED)
+        return INBOX_UNFINISHED;
+    close_hashed(inbox);
     if (error != 0)
-        return io_failed(failure, step->number, path, error);
-    return memcmp(hash, step->hash, sizeof(hash)) == 0 ||
-           fail(failure, step->number, SODIUMTCP_CODE_NOT_VERIFIED, path,
-                "what was read back is not what was sent");
+        return outcome_of(io_failed(failure, step->number, path, error));
+    return outcome_of(memcmp(hash, step->hash, sizeof(hash)) == 0 ||
+                      fail(failure, step->number, SODIUMTCP_CODE_NOT_VERIFIED, path,
+                           "what was read back is not what was sent"));
 }
 
-static bool end(struct inbox *inbox, struct inbox_step *step, struct inbox_failure *failure)
+/* What was there already and was not sent again needs nothing when its client is gone. */
+static uint8_t status_of(const struct inbox *inbox, const struct inbox_step *step)
+{
+    return inbox->left && inbox->keep_whole ? SODIUMTCP_ABANDONED : step->status;
+}
+
+static enum inbox_outcome end(struct inbox *inbox, struct inbox_step *step,
+                              struct inbox_failure *failure)
 {
     const struct announced *announced = inbox->open;
-    bool good = true;
-    uint8_t status = step->status;
-    if (status == SODIUMTCP_COMPLETE_HASHED && inbox->pipe == NULL)
-        good = verify(inbox, step, failure);
-    if (good && status != SODIUMTCP_ABANDONED && inbox->pipe == NULL) {
+    uint8_t status = status_of(inbox, step);
+    bool hashed = status == SODIUMTCP_COMPLETE_HASHED && inbox->pipe == NULL;
+    enum inbox_outcome outcome = hashed ? verify(inbox, step, failure) : INBOX_DONE;
+    if (outcome == INBOX_UNFINISHED)
+        return outcome;
+    if (outcome == INBOX_DONE && status != SODIUMTCP_ABANDONED && inbox->pipe == NULL) {
         int error = settle(inbox, announced);
-        good = error == 0 || io_failed(failure, step->number, announced->path, error);
+        outcome =
+            outcome_of(error == 0 || io_failed(failure, step->number, announced->path, error));
     }
     if (status == SODIUMTCP_ABANDONED)
         close_part(inbox);
@@ -482,15 +524,15 @@ static bool end(struct inbox *inbox, struct inbox_step *step, struct inbox_failu
     inbox->file = NULL;
     inbox->open = NULL;
     step->status = status == SODIUMTCP_ABANDONED ? SODIUMTCP_NOT_KEPT
-                   : status == SODIUMTCP_COMPLETE_HASHED && inbox->pipe == NULL
-                       ? SODIUMTCP_KEPT_VERIFIED
-                       : SODIUMTCP_KEPT;
+                   : hashed                      ? SODIUMTCP_KEPT_VERIFIED
+                                                 : SODIUMTCP_KEPT;
     if (status == SODIUMTCP_ABANDONED)
         step->length = 0;
-    return good;
+    return outcome;
 }
 
-bool inbox_do(struct inbox *inbox, struct inbox_step *step, struct inbox_failure *failure)
+static enum inbox_outcome do_step(struct inbox *inbox, struct inbox_step *step,
+                                  struct inbox_failure *failure)
 {
     switch (step->type) {
     case INBOX_BEGIN:
@@ -498,18 +540,35 @@ bool inbox_do(struct inbox *inbox, struct inbox_step *step, struct inbox_failure
     case INBOX_START:
         return start(inbox, step, failure);
     case INBOX_WRITE:
-        return step->plain_len > 0 ? write_packed(inbox, step, failure)
-                                   : write_plain(inbox, step->bytes, step->len, failure);
+        return outcome_of(step->plain_len > 0
+                              ? write_packed(inbox, step, failure)
+                              : write_plain(inbox, step->bytes, step->len, failure));
     case INBOX_END:
         return end(inbox, step, failure);
     }
-    return false;
+    return INBOX_FAILED;
+}
+
+enum inbox_outcome inbox_do(struct inbox *inbox, struct inbox_step *step,
+                            struct inbox_failure *failure)
+{
+    enum inbox_outcome outcome = do_step(inbox, step, failure);
+    inbox->unfinished = outcome == INBOX_UNFINISHED;
+    return outcome;
 }
 
 bool inbox_settle(struct inbox *inbox, struct inbox_failure *failure)
 {
     int error = sync_names(inbox);
+    hashing_new_turn(&inbox->hashing);
     return error == 0 || io_failed(failure, SODIUMTCP_NO_ITEM, inbox->unsynced_home, error);
+}
+
+void inbox_leave(struct inbox *inbox)
+{
+    inbox->left = true;
+    hashing_stop(&inbox->hashing);
+    close_hashed(inbox);
 }
 
 /* ---- Life ---- */
@@ -524,6 +583,7 @@ struct inbox *inbox_new(struct io_disk *disk, const struct inbox_config *config)
     inbox->name = config->name;
     inbox->pipe = config->pipe;
     inbox->umask = config->umask;
+    hashing_new_turn(&inbox->hashing);
     return inbox;
 }
 
@@ -535,7 +595,8 @@ void inbox_free(struct inbox *inbox)
     for (size_t i = 0; i < SODIUMTCP_ASKED_MAX; i++)
         free(inbox->ring[i].path);
     io_dir_close(inbox->directory);
-    free(inbox->scratch);
+    close_hashed(inbox);
+    hashing_clear(&inbox->hashing);
     zstd_unpacker_free(inbox->unpacker);
     free(inbox->unpacked);
     free(inbox);

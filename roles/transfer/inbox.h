@@ -65,11 +65,22 @@ struct inbox_failure {
 };
 
 /*
- * Does one step; false after the first failure. Blocks. The names of files that were finished or
- * left as they are are on stable storage after inbox_settle() alone: one call for many of them
- * spares a sync for each.
+ * Does one step. Blocks. After a failure nothing else is to be done. One that reads what is there
+ * may be unfinished, so that others have their turn: it is to be done again, before any other and
+ * after inbox_settle(), until it is finished.
+ *
+ * The names of files that were finished or left as they are are on stable storage after
+ * inbox_settle() alone: one call for many of them spares a sync for each. False when that fails.
  */
-bool inbox_do(struct inbox *inbox, struct inbox_step *step, struct inbox_failure *failure);
+enum inbox_outcome { INBOX_FAILED, INBOX_DONE, INBOX_UNFINISHED };
+enum inbox_outcome inbox_do(struct inbox *inbox, struct inbox_step *step,
+                            struct inbox_failure *failure);
 bool inbox_settle(struct inbox *inbox, struct inbox_failure *failure);
+
+/*
+ * The client is gone: what it has sent is still kept, but nothing is read for it any more. While no
+ * step is being done.
+ */
+void inbox_leave(struct inbox *inbox);
 
 #endif

@@ -187,13 +187,20 @@ static void work(void *arg)
 {
     struct receiving *receiving = arg;
     struct inbox_step *step = receiving->busy;
-    while (step != NULL && inbox_do(receiving->inbox, step, &receiving->failure))
+    enum inbox_outcome outcome = INBOX_DONE;
+    while (step != NULL) {
+        outcome = inbox_do(receiving->inbox, step, &receiving->failure);
+        if (outcome != INBOX_DONE)
+            break;
         step = step->next;
+    }
     receiving->undone = step;
+    receiving->unfinished = outcome == INBOX_UNFINISHED;
     struct inbox_failure failure = {0};
     if (inbox_settle(receiving->inbox, &failure))
         return;
     receiving->undone = receiving->busy;
+    receiving->unfinished = false;
     receiving->failure = failure;
 }
 
@@ -204,20 +211,22 @@ static void worked(struct io_loop *loop, void *arg)
     (void)loop;
     struct receiving *receiving = arg;
     struct inbox_step *step = receiving->busy;
-    bool failed = receiving->undone != NULL;
+    struct inbox_step *rest = receiving->unfinished ? receiving->undone : NULL;
+    bool failed = receiving->undone != rest;
     bool live = !receiving->ended && !receiving->carrier.over;
     receiving->busy = NULL;
-    while (step != NULL) {
+    while (step != rest) {
         struct inbox_step *done = step;
-        if (step == receiving->undone) {
-            receiving->undone = NULL;
+        if (step == receiving->undone)
             live = false;
-        }
         if (live && !receiving->failed)
             step_done(receiving, step);
         step = step->next;
         steps_free(&receiving->waiting, done);
     }
+    receiving->undone = NULL;
+    if (rest != NULL)
+        steps_put_back(&receiving->waiting, rest);
     if (failed) {
         /* The client may have stopped before. */
         steps_drop(&receiving->waiting);
@@ -463,6 +472,8 @@ static void end_connection(struct receiving *receiving)
 {
     struct receive *receive = receiving->receive;
     /* What came is written, whatever happened then: there the next time goes on. */
+    if (receiving->inbox != NULL)
+        inbox_leave(receiving->inbox);
     run_steps(receiving);
     if (receiving->busy != NULL)
         return;

@@ -60,7 +60,8 @@ struct receiving {
     /* Steps that wait, and those at the helper pool: */
     struct steps waiting;
     struct inbox_step *busy;
-    struct inbox_step *undone; /* first of busy that was not done: there it failed */
+    struct inbox_step *undone; /* first of busy that was not done: there it failed … */
+    bool unfinished;           /* … or goes on with its next turn */
     struct inbox_failure failure;
     bool failed;
     uint64_t sizes[SODIUMTCP_ASKED_MAX]; /* of what was announced, by number */

@@ -309,3 +309,18 @@ def test_what_resumes_is_offered_by_its_hash(site, outside):
     client.send(BEGIN, begin(0, [b"f"], exists=RESUME, size=4))
     kind, body = client.receive()
     assert kind == OFFER and body == struct.pack(">IBQ", 0, 1, 4) + blake2b(b"1234", 32)
+
+
+def test_who_resumes_what_takes_long_to_hash_keeps_nobody_waiting(site):
+    """As many as there are helper threads, and more; nothing of them is hashed to its end here."""
+    with open(site.into / "huge", "wb") as file:
+        file.truncate(1 << 40)
+    hogs = [Client(site).extend() for _ in range(4)]
+    for hog in hogs:
+        hog.send(BEGIN, begin(0, [b"huge"], exists=RESUME, size=1 << 40))
+        hog.send(BEGIN, begin(1, [b"huge"], exists=RESUME, size=1 << 40))
+    until(lambda: counter(site, "hashes") == len(hogs), "all are let in")
+    site.send(random_file(site.home / "fine", 10))
+    for hog in hogs:
+        hog.wire.close()
+    until(lambda: not site.programs.status(site.receiver)["connections"], "all gone")

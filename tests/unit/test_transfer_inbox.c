@@ -3,6 +3,7 @@
  * before its name was on stable storage; and what it offers to go on with is what it goes on with,
  * whoever else has it.
  */
+#include "roles/transfer/hashing.h"
 #include "roles/transfer/inbox.h"
 #include "sim_pair.h"
 
@@ -18,14 +19,21 @@ struct again {
     bool settled;
 };
 
-static struct inbox *open_inbox(struct io_loop *loop)
+/* name: of the one file that is taken, or NULL. */
+static struct inbox *open_named_inbox(struct io_loop *loop, const char *name)
 {
     int error = 0;
-    struct inbox_config config = {.directory = io_dir_open(io_disk(loop), "/in", &error)};
+    struct inbox_config config = {.directory = io_dir_open(io_disk(loop), "/in", &error),
+                                  .name = name};
     struct inbox *inbox = inbox_new(io_disk(loop), &config);
     assert_non_null(config.directory);
     assert_non_null(inbox);
     return inbox;
+}
+
+static struct inbox *open_inbox(struct io_loop *loop)
+{
+    return open_named_inbox(loop, NULL);
 }
 
 static struct inbox_step *step_new(enum inbox_type type)
@@ -329,6 +337,92 @@ static void a_part_that_another_connection_added_to_is_gone_on_with(void **state
     on_one_host(add_to_what_was_offered);
 }
 
+/* ---- Files that are not hashed in one turn ---- */
+
+enum { LARGE = HASHING_TURN + 1 };
+
+static void large_on_one_host(void (*fn)(struct io_loop *loop, void *arg))
+{
+    struct pair pair;
+    uint8_t *bytes = calloc(1, LARGE);
+    assert_non_null(bytes);
+    pair_open(&pair, 1);
+    sim_tree_put(pair.hosts[0], "/in/it", bytes, LARGE);
+    uint8_t hash[SODIUMTCP_HASH_LEN];
+    crypto_generichash(hash, sizeof hash, bytes, LARGE, NULL, 0);
+    pair_on(&pair, 0, fn, hash);
+    pair_close(&pair);
+    free(bytes);
+}
+
+/* Announced as the file that is there already: the first turn of it is over. */
+static struct inbox_step *begin_large(struct inbox *inbox)
+{
+    uint8_t name[SODIUMTCP_NAME_MAX];
+    struct inbox_failure failure;
+    long len = sodiumtcp_name_from_path("it", name);
+    const struct sodiumtcp_item item = {.kind = SODIUMTCP_FILE,
+                                        .exists = SODIUMTCP_RESUME,
+                                        .size = LARGE,
+                                        .name = {name, (size_t)len}};
+    struct inbox_step *step = inbox_step_new(INBOX_BEGIN, 0, &item);
+    assert_non_null(step);
+    assert_int_equal(inbox_do(inbox, step, &failure), INBOX_UNFINISHED);
+    assert_int_equal(inbox_do(inbox, step, &failure), INBOX_UNFINISHED);
+    assert_true(inbox_settle(inbox, &failure));
+    return step;
+}
+
+static void offer_and_verify_large(struct io_loop *loop, void *arg)
+{
+    const uint8_t *hash = arg;
+    struct inbox_failure failure;
+    struct inbox *inbox = open_inbox(loop);
+    struct inbox_step *step = begin_large(inbox);
+    assert_int_equal(inbox_do(inbox, step, &failure), INBOX_DONE);
+    assert_int_equal(step->verdict, SODIUMTCP_PART_THERE);
+    assert_int_equal(step->length, LARGE);
+    assert_memory_equal(step->hash, hash, SODIUMTCP_HASH_LEN);
+    inbox_step_free(step);
+    assert_true(inbox_settle(inbox, &failure));
+    start(inbox, LARGE, true);
+    step = step_new(INBOX_END);
+    step->length = LARGE;
+    step->status = SODIUMTCP_COMPLETE_HASHED;
+    memcpy(step->hash, hash, SODIUMTCP_HASH_LEN);
+    assert_int_equal(inbox_do(inbox, step, &failure), INBOX_UNFINISHED);
+    assert_true(inbox_settle(inbox, &failure));
+    assert_int_equal(inbox_do(inbox, step, &failure), INBOX_DONE);
+    assert_int_equal(step->status, SODIUMTCP_KEPT_VERIFIED);
+    inbox_step_free(step);
+    inbox_free(inbox);
+}
+
+static void a_large_file_is_hashed_in_turns(void **state)
+{
+    (void)state;
+    large_on_one_host(offer_and_verify_large);
+}
+
+static void leave_while_it_is_hashed(struct io_loop *loop, void *arg)
+{
+    (void)arg;
+    struct inbox_failure failure;
+    struct inbox *inbox = open_named_inbox(loop, "it");
+    struct inbox_step *step = begin_large(inbox);
+    inbox_leave(inbox);
+    assert_int_equal(inbox_do(inbox, step, &failure), INBOX_DONE);
+    assert_int_equal(step->verdict, SODIUMTCP_NOTHING_THERE);
+    inbox_step_free(step);
+    inbox_free(inbox);
+}
+
+static void nothing_is_hashed_for_a_client_that_is_gone(void **state)
+{
+    (void)state;
+    large_on_one_host(leave_while_it_is_hashed);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -340,6 +434,8 @@ int main(void)
         cmocka_unit_test(a_part_that_another_connection_finished_is_not_gone_on_with),
         cmocka_unit_test(a_part_that_another_connection_rewrote_is_not_gone_on_with),
         cmocka_unit_test(a_part_that_another_connection_added_to_is_gone_on_with),
+        cmocka_unit_test(a_large_file_is_hashed_in_turns),
+        cmocka_unit_test(nothing_is_hashed_for_a_client_that_is_gone),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
