@@ -94,7 +94,8 @@ static const struct option_spec peer_members[] = {
      .help = "What the peer is told to set up; it does so if it wants to."},
     {.name = "accept-network",
      .kind = OPTION_SWITCH,
-     .help = "Takes an address and DNS servers from this peer."},
+     .help = "Takes an address and DNS servers from this peer; the network of that address as far "
+             "as allowed_ips or accept_routes have it."},
     {.name = "accept-routes",
      .value = "CIDR",
      .kind = OPTION_CIDR,

@@ -1,7 +1,8 @@
 /*
  * Network configuration: what a peer is told to set up, and what is taken of one that we trust with
- * it (accept_network). One address of each family of a peer; it is taken back when the peer says
- * another one or leaves the configuration, not when it is away for a while.
+ * it (accept_network). One address of each family of a peer, with its network where that leads to
+ * the peer by the configuration; it is taken back when the peer says another one or leaves the
+ * configuration, not when it is away for a while.
  */
 #include "roles/vpn/internal.h"
 
@@ -139,6 +140,27 @@ static void drop_address(struct vpn_peer *peer, size_t at)
     *address = (struct io_device_address){0};
 }
 
+static bool holds_all(const struct cidr *blocks, size_t count,
+                      const struct io_device_address *address)
+{
+    for (size_t i = 0; i < count; i++)
+        if (blocks[i].prefix_len <= address->prefix_len && cidr_contains(&blocks[i], &address->ip))
+            return true;
+    return false;
+}
+
+/*
+ * The kernel leads the network of an address into the device. In IP mode that is taken as far as
+ * the configuration has it there anyway: else a peer could have half of the internet by /1.
+ */
+static bool may_have_network(const struct vpn_peer *peer, const struct io_device_address *address)
+{
+    const struct vpn_peer_config *config = &peer->config;
+    return peer->vpn->config.kind == IO_DEVICE_ETHERNET ||
+           holds_all(config->allowed, config->allowed_count, address) ||
+           holds_all(config->accept_routes, config->accept_route_count, address);
+}
+
 static void take_address(struct vpn_peer *peer, size_t at, const uint8_t *bytes,
                          const uint8_t *mask, size_t len)
 {
@@ -154,6 +176,8 @@ static void take_address(struct vpn_peer *peer, size_t at, const uint8_t *bytes,
                   peer->config.name, text);
         return;
     }
+    if (!may_have_network(peer, &next))
+        next.prefix_len = (uint8_t)(8 * len);
     if (same_address(now, &next))
         return;
     drop_address(peer, at);

@@ -124,6 +124,8 @@ static int with_network(void **state)
         (struct io_device_address){.ip = {.family = 4, .bytes = {10, 8, 0, 7}}, .prefix_len = 20};
     network->dns[0] = (struct adit_ip){.family = 4, .bytes = {10, 8, 0, 1}};
     ends.all[1].config.hook_file = "/etc/adit/hook";
+    assert_true(cidr_parse("10.8.0.0/16", &ends.all[1].allowed[0][1]));
+    ends.all[1].peers[0].allowed_count = 2;
     return 0;
 }
 
@@ -175,6 +177,20 @@ static void a_network_is_not_taken_else(void **state)
     ends_run_ms(&ends, 100);
     assert_int_equal(sim_device_addresses(ends_device(&ends, 1)), 1);
     assert_int_equal(sim_host_hooks(ends.all[1].host), 0);
+}
+
+/* The peer names a network that has half of all addresses in it. */
+static void a_network_that_leads_elsewhere_is_not_taken_with_its_address(void **state)
+{
+    (void)state;
+    struct cidr told = {.ip = {.family = 4, .bytes = {10, 8, 0, 7}}, .prefix_len = 1};
+    struct cidr alone = {.ip = told.ip, .prefix_len = 32};
+    ends.all[0].peers[0].network.addresses[0].prefix_len = told.prefix_len;
+    ends.all[1].peers[0].accept_network = true;
+    ends_connect_all(&ends);
+    ends_run_ms(&ends, 100);
+    assert_false(sim_device_has_address(ends_device(&ends, 1), &told));
+    assert_true(sim_device_has_address(ends_device(&ends, 1), &alone));
 }
 
 static void an_address_that_no_machine_can_have_is_not_taken(void **state)
@@ -323,6 +339,9 @@ int main(void)
         cmocka_unit_test_setup_teardown(of_networks_that_change_quickly_the_last_is_taken,
                                         with_network, ends_teardown),
         cmocka_unit_test_setup_teardown(a_network_is_not_taken_else, with_network, ends_teardown),
+        cmocka_unit_test_setup_teardown(
+            a_network_that_leads_elsewhere_is_not_taken_with_its_address, with_network,
+            ends_teardown),
         cmocka_unit_test_setup_teardown(an_address_that_no_machine_can_have_is_not_taken,
                                         with_network, ends_teardown),
         cmocka_unit_test_setup_teardown(a_route_that_is_learned_leads_into_the_device,
