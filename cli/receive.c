@@ -53,7 +53,8 @@ static const struct option_spec specs[] = {
      .min = SODIUMTCP_WINDOW_MIN,
      .max = SODIUMTCP_WINDOW_MAX,
      .fallback = "32MiB",
-     .help = "How much one connection may have under way, in memory here at worst."},
+     .help = "How much one connection may have under way, in memory here at worst. With many at a "
+             "time it is less: all together have 16 times as much, or 1 MiB each."},
     {.name = "quota",
      .value = "SIZE",
      .kind = OPTION_SIZE,

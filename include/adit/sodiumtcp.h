@@ -338,6 +338,12 @@ ADIT_PUBLIC ADIT_MUST_USE int sodiumtcp_end_of_input(struct sodiumtcp_session *s
 ADIT_PUBLIC ADIT_MUST_USE int sodiumtcp_accept(struct sodiumtcp_session *session, const char *text,
                                                uint64_t now_ms);
 
+/*
+ * Another window than options said, for one that has many clients: before sodiumtcp_accept(), and
+ * without effect later. It is kept between SODIUMTCP_WINDOW_MIN and SODIUMTCP_WINDOW_MAX.
+ */
+ADIT_PUBLIC void sodiumtcp_set_window(struct sodiumtcp_session *session, uint32_t window);
+
 /* Turns it away: the session's error is SODIUMTCP_E_LOGIN. Close without a word. */
 ADIT_PUBLIC void sodiumtcp_refuse(struct sodiumtcp_session *session);
 

@@ -74,6 +74,14 @@ static struct sodiumtcp_session *session_new(struct sodiumtcp_context *context, 
     return session;
 }
 
+void sodiumtcp_set_window(struct sodiumtcp_session *session, uint32_t window)
+{
+    bool told =
+        session->state != SODIUMTCP_STATE_AWAIT_AUTH && session->state != SODIUMTCP_STATE_DECIDE;
+    if (!told)
+        session->window = clamp(window, SODIUMTCP_WINDOW_MIN, SODIUMTCP_WINDOW_MAX);
+}
+
 int sodiumtcp_client_new(struct sodiumtcp_context *context,
                          const uint8_t server_public_key[SODIUMTCP_KEY_LEN], const char *login,
                          const char *passphrase, const struct sodiumtcp_options *options,

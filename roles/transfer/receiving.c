@@ -260,6 +260,23 @@ static void run_steps(struct receiving *receiving)
 
 /* ---- Events ---- */
 
+/*
+ * What a connection may have under way waits in memory while the disk is slow: one gets a quarter
+ * of what the others leave at most, so that a few cannot have it all.
+ */
+static void take_window(struct receiving *receiving)
+{
+    struct receive *receive = receiving->receive;
+    uint64_t most = receive->config.window == 0 ? SODIUMTCP_WINDOW : receive->config.window;
+    uint64_t all = RECEIVE_WINDOWS_MAX * most;
+    uint64_t window = all > receive->windows ? (all - receive->windows) / 4 : 0;
+    window = window < most ? window : most;
+    receiving->window =
+        window < SODIUMTCP_WINDOW_MIN ? (uint32_t)SODIUMTCP_WINDOW_MIN : (uint32_t)window;
+    receive->windows += receiving->window;
+    sodiumtcp_set_window(receiving->carrier.session, receiving->window);
+}
+
 static void let_in(void *arg, const struct user *user, struct io_dir *directory)
 {
     struct receiving *receiving = arg;
@@ -301,6 +318,7 @@ static void let_in(void *arg, const struct user *user, struct io_dir *directory)
         carrier_fail(&receiving->carrier, io_error_text(error == 0 ? IO_E_NO_MEMORY : error));
         return;
     }
+    take_window(receiving);
     error = sodiumtcp_accept(receiving->carrier.session, welcome, io_now_ms(receive->loop));
     if (error != 0) {
         carrier_fail(&receiving->carrier, sodiumtcp_error_text(error));
@@ -438,6 +456,7 @@ static void free_receiving(struct receiving *receiving)
     if (receiving->request != NULL)
         gate_cancel(receiving->request);
     receive_known(receiving);
+    receiving->receive->windows -= receiving->window;
     carrier_clear(&receiving->carrier);
     steps_clear(&receiving->waiting);
     inbox_free(receiving->inbox);

@@ -25,6 +25,7 @@ struct receive {
     size_t count;
     size_t unauthenticated;
     struct quota *quota;   /* of these, by address */
+    uint64_t windows;      /* bytes that those let in may have under way */
     struct io_dir *home;   /* of a stream's file; NULL where there is none */
     const char *file_name; /* of that file in it; NULL = into is a directory */
     bool piped;            /* into is a FIFO or "-" … */
@@ -53,6 +54,7 @@ struct receiving {
     bool unauthenticated;
     bool extension;
     char user[SODIUMTCP_CREDENTIAL_MAX + 1];
+    uint32_t window; /* its part of receive->windows */
     uint64_t size_max;
     uint64_t received;
     struct inbox *inbox;

@@ -156,6 +156,7 @@ class Client(End):
                        + self.server + base(self.secret) + self.nonce + asked[:60] + told[:64], 64)
         self.out = Stream(header, keys[:32])
         self.input = Stream(told[32:56], keys[32:])
+        self.credit, = struct.unpack(">Q", told[56:64])
         return self
 
     def error(self):

@@ -324,3 +324,15 @@ def test_who_resumes_what_takes_long_to_hash_keeps_nobody_waiting(site):
     for hog in hogs:
         hog.wire.close()
     until(lambda: not site.programs.status(site.receiver)["connections"], "all gone")
+
+
+def test_many_connections_have_less_under_way(site):
+    clients = [Client(site).extend() for _ in range(28)]
+    credits = [client.credit for client in clients]
+    assert credits[0] == credits[11] == 32 << 20
+    assert credits[-1] == 1 << 20
+    assert credits == sorted(credits, reverse=True) and sum(credits) <= (16 * 32 + 28) << 20
+    for client in clients:
+        client.wire.close()
+    until(lambda: not site.programs.status(site.receiver)["connections"], "all gone")
+    assert Client(site).extend().credit == 32 << 20

@@ -282,6 +282,21 @@ static void first_credit_is_within_its_limits(void **state)
     }
 }
 
+static void window_is_set_until_the_client_is_let_in(void **state)
+{
+    (void)state;
+    const uint32_t window = 2 * SODIUMTCP_WINDOW_MIN;
+    struct pair *pair = pair_new(&pair_extension, &pair_extension);
+    sodiumtcp_set_window(pair->server.session, 0);
+    assert_int_equal(pair->server.session->window, SODIUMTCP_WINDOW_MIN);
+    sodiumtcp_set_window(pair->server.session, window);
+    pair_begin(pair, false);
+    assert_int_equal(pair->client.session->credit, window);
+    sodiumtcp_set_window(pair->server.session, 3 * SODIUMTCP_WINDOW_MIN);
+    assert_int_equal(pair->server.session->window, window);
+    pair_free(pair);
+}
+
 static void public_client_stays_public(void **state)
 {
     (void)state;
@@ -389,6 +404,7 @@ int main(void)
         cmocka_unit_test(only_what_was_offered_may_be_chosen),
         cmocka_unit_test(exchange_has_its_sizes),
         cmocka_unit_test(first_credit_is_within_its_limits),
+        cmocka_unit_test(window_is_set_until_the_client_is_let_in),
         cmocka_unit_test(public_client_stays_public),
         cmocka_unit_test(extension_pdus_before_the_exchange_are_refused),
         cmocka_unit_test(client_waiting_for_the_key_takes_nothing_else_but_a_ping),
