@@ -15,6 +15,7 @@ enum {
     RECEIVE_UNAUTHENTICATED_MAX = 64,         /* one more replaces the oldest that says nothing */
     RECEIVE_ADDRESS_UNAUTHENTICATED_MAX = 16, /* of them, of an IPv4 address or IPv6 /64 */
     RECEIVE_CONNECTIONS_MAX = 1024,
+    RECEIVE_USER_CONNECTIONS_MAX = 512, /* of one user */
     RECEIVE_WINDOWS_MAX =
         16, /* that all connections have together, but for the least window each */
     RECEIVE_LISTENERS_MAX = 16,

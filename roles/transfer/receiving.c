@@ -277,13 +277,35 @@ static void take_window(struct receiving *receiving)
     sodiumtcp_set_window(receiving->carrier.session, receiving->window);
 }
 
+static size_t connections_of(const struct receive *receive, const char *user)
+{
+    size_t count = 0;
+    for (const struct list *node = receive->connections.next; node != &receive->connections;
+         node = node->next)
+        count += strcmp(container_of(node, struct receiving, node)->user, user) == 0;
+    return count;
+}
+
+/* Else one user could have all places. */
+static bool has_too_many(const struct receive *receive, const struct user *user)
+{
+    char name[4 * SODIUMTCP_CREDENTIAL_MAX + 1];
+    if (connections_of(receive, user->name) < RECEIVE_USER_CONNECTIONS_MAX)
+        return false;
+    text_escape(user->name, strlen(user->name), name, sizeof(name));
+    log_overload(receive->loop, LOG_WARN, "refused-user",
+                 "\"%s\" has as many connections as one may have", name);
+    return true;
+}
+
 static void let_in(void *arg, const struct user *user, struct io_dir *directory)
 {
     struct receiving *receiving = arg;
     struct receive *receive = receiving->receive;
     int error = 0;
     receiving->request = NULL;
-    if (user == NULL) {
+    if (user == NULL || has_too_many(receive, user)) {
+        io_dir_close(directory);
         sodiumtcp_refuse(receiving->carrier.session);
         carrier_fail(&receiving->carrier, "refused");
         return;

@@ -1,7 +1,10 @@
 /*
  * A receiver whose disk is full just when its client stops: what waited behind the step that
- * failed is not done any more.
+ * failed is not done any more. And one whose places a user would like to have for itself.
  */
+#include "io/dial.h"
+#include "roles/transfer/carrier.h"
+#include "roles/transfer/context.h"
 #include "roles/transfer/receive.h"
 #include "roles/transfer/send.h"
 #include "sim_pair.h"
@@ -115,15 +118,15 @@ static void free_receiver(struct io_loop *loop, void *arg)
 static void lay_out(struct exchange *exchange)
 {
     char hash[crypto_pwhash_STRBYTES];
-    char line[crypto_pwhash_STRBYTES + 16];
+    char lines[2 * (crypto_pwhash_STRBYTES + 16)];
     char path[64];
     assert_true(sodium_init() >= 0);
     assert_int_equal(crypto_pwhash_str_alg(hash, "secret", strlen("secret"),
                                            crypto_pwhash_OPSLIMIT_MIN, crypto_pwhash_MEMLIMIT_MIN,
                                            crypto_pwhash_ALG_ARGON2ID13),
                      0);
-    int len = snprintf(line, sizeof line, "alice:%s::\n", hash);
-    sim_disk_put(exchange->pair.hosts[1], "/etc/users", line, (size_t)len, 0600);
+    int len = snprintf(lines, sizeof lines, "alice:%s::\nbob:%s::\n", hash, hash);
+    sim_disk_put(exchange->pair.hosts[1], "/etc/users", lines, (size_t)len, 0600);
     sim_tree_put(exchange->pair.hosts[1], "/var", NULL, 0);
     sim_tree_put(exchange->pair.hosts[1], "/in", NULL, 0);
     memset(exchange->bytes, 'a', sizeof exchange->bytes);
@@ -195,9 +198,112 @@ static void nothing_is_done_behind_a_step_that_failed(void **state)
     assert_in_range(some, 1, SEEDS - 1);
 }
 
+/* ---- Clients that are let in and stay ---- */
+
+struct guest {
+    const char *login;
+    struct exchange *exchange;
+    struct context *context;
+    struct carrier carrier;
+    bool in;
+    bool over;
+};
+
+static void guest_event(void *arg, const struct sodiumtcp_event *event)
+{
+    struct guest *guest = arg;
+    guest->in = guest->in || event->type == SODIUMTCP_READY;
+}
+
+static void guest_room(void *arg)
+{
+    (void)arg;
+}
+
+static void guest_ended(void *arg, const char *why, bool closed)
+{
+    struct guest *guest = arg;
+    (void)why, (void)closed;
+    guest->over = true;
+}
+
+static void guest_dialled(void *arg, int error, struct io_stream *stream)
+{
+    static const struct carrier_handler handler = {
+        .event = guest_event, .room = guest_room, .ended = guest_ended};
+    struct guest *guest = arg;
+    struct sodiumtcp_session *session = NULL;
+    struct io_loop *loop = guest->exchange->pair.loops[0];
+    assert_int_equal(error, 0);
+    assert_int_equal(sodiumtcp_client_new(guest->context->engine, guest->exchange->keys.public_key,
+                                          guest->login, "secret", NULL, io_now_ms(loop), &session),
+                     0);
+    assert_true(carrier_init(&guest->carrier, loop, stream, session, false, &handler, guest));
+}
+
+static void call(struct io_loop *loop, void *arg)
+{
+    struct guest *guest = arg;
+    char host[IP_TEXT_MAX];
+    ip_format(&guest->exchange->listen.ip, host);
+    assert_non_null(io_dial(loop, host, PORT, END_MS, guest_dialled, guest));
+}
+
+/* True when it is let in. */
+static bool visit(struct guest *guest, const char *login)
+{
+    guest->login = login;
+    pair_on(&guest->exchange->pair, 0, call, guest);
+    for (unsigned ms = 0; !guest->in && !guest->over && ms < END_MS; ms++)
+        pair_run_ms(&guest->exchange->pair, 1);
+    return guest->in;
+}
+
+static void leave(struct io_loop *loop, void *arg)
+{
+    (void)loop;
+    carrier_clear(&((struct guest *)arg)->carrier);
+}
+
+static void open_context(struct io_loop *loop, void *arg)
+{
+    assert_true(context_init(arg, loop));
+}
+
+static void one_user_leaves_places_for_others(void **state)
+{
+    (void)state;
+    enum { GUESTS = RECEIVE_USER_CONNECTIONS_MAX + 2 };
+    static struct exchange exchange;
+    static struct guest guests[GUESTS];
+    static struct context context;
+    struct pair *pair = &exchange.pair;
+    pair_open(pair, 1);
+    exchange.listen = (struct addr){.port = PORT};
+    assert_true(ip_parse("192.0.2.2", &exchange.listen.ip));
+    lay_out(&exchange);
+    pair_on(pair, 1, start_receiver, &exchange);
+    pair_on(pair, 0, open_context, &context);
+    for (size_t i = 0; i < GUESTS; i++)
+        guests[i] = (struct guest){.exchange = &exchange, .context = &context};
+    for (size_t i = 0; i < RECEIVE_USER_CONNECTIONS_MAX; i++)
+        assert_true(visit(&guests[i], "alice"));
+    assert_false(visit(&guests[GUESTS - 2], "alice"));
+    assert_true(visit(&guests[GUESTS - 1], "bob"));
+    for (size_t i = 0; i < GUESTS; i++)
+        pair_on(pair, 0, leave, &guests[i]);
+    context_clear(&context);
+    pair_on(pair, 1, stop_receiver, &exchange);
+    pair_run_ms(pair, END_MS);
+    assert_true(exchange.stopped);
+    pair_on(pair, 1, free_receiver, &exchange);
+    pair_close(pair);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(one_user_leaves_places_for_others),
         cmocka_unit_test(nothing_is_done_behind_a_step_that_failed),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
