@@ -351,6 +351,10 @@ void peer_join(struct server_peer *peer, struct io_stream *device, const struct 
 {
     struct server_worker *worker = peer->worker;
 
+    if (tunnel_is_over(peer->tunnel)) {
+        device_refuse(worker, device, &caller->ip, REFUSED_UNKNOWN_NAME, primary(peer));
+        return;
+    }
     if (!welcomes(peer, &caller->ip)) {
         device_refuse(worker, device, &caller->ip, REFUSED_CALLER, primary(peer));
         return;

@@ -349,6 +349,11 @@ bool tunnel_heard_since_probe(const struct tunnel *tunnel)
     return tunnel->heard_since_probe;
 }
 
+bool tunnel_is_over(const struct tunnel *tunnel)
+{
+    return tunnel->over;
+}
+
 int tunnel_open(struct tunnel *tunnel, struct io_stream *device, const struct adit_ip *caller)
 {
     struct snitun_channel *opened;

@@ -98,6 +98,9 @@ bool tunnel_heard_since_probe(const struct tunnel *tunnel);
 
 /* ---- Channels ---- */
 
+/* Its end is known already; the owner is told at the end of this round of the loop. */
+bool tunnel_is_over(const struct tunnel *tunnel);
+
 /*
  * Server: opens a channel for a device and takes over the stream. Returns 0, or -1 and the stream
  * stays the caller's: no memory, too many channels, not established or just over.

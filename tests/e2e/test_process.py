@@ -267,6 +267,21 @@ def cpu_ticks(pid):
     return int(fields[11]) + int(fields[12])
 
 
+def test_a_device_that_comes_as_its_publisher_goes_finds_nobody(programs):
+    """The publisher's end and the device's first bytes are there at once, in this order."""
+    site = Site(programs, "--workers", "1", *PATIENT)
+    mux = connect_peer(site.host, site.port, credential(programs.key, NAME))
+    mux.ping()
+    device = site.dial("127.0.0.1")
+    until(lambda: programs.status(site.process)["counters"]["early"] == 1, "it is accepted")
+    site.process.signal(signal.SIGSTOP)
+    mux.wire.reset()
+    device.send(client_hello(NAME))
+    site.process.signal(signal.SIGCONT)
+    site.said(f"refused-unknown-name.*{NAME}")
+    site.check()
+
+
 def test_unknown_connections_give_way_when_others_wait(programs):
     """Eight that say nothing hold all places; a device waits until the oldest is safe no longer."""
     site = Site(programs, "--workers", "1", "--early-per-worker", "8", *PATIENT)
