@@ -34,6 +34,12 @@
          .fallback = "120",                                                                        \
          .help = "Requests a minute that one IPv4 address or IPv6 /64 may make to the master; "    \
                  "further ones are answered 429."},                                                \
+        {.name = "acme-directory",                                                                 \
+         .value = "URL",                                                                           \
+         .kind = OPTION_TEXT,                                                                      \
+         .help = "Where clients of Home Assistant get the certificates for their names: the "      \
+                 "directory of an ACME service, https://…. Without it they are told that there " \
+                 "is none, and open no tunnel before they have one from elsewhere."},              \
     {                                                                                              \
         .name = "behind-proxy", .kind = OPTION_SWITCH,                                             \
         .help = "A proxy of yours stands before the master, ends TLS and sets X-Forwarded-For, "   \

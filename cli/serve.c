@@ -194,6 +194,7 @@ static const char *master_alone(const struct options *options)
         {"tls-key", "--tls-key is for --with-master"},
         {"token-valid", "--token-valid is for --with-master"},
         {"rate", "--rate is for --with-master"},
+        {"acme-directory", "--acme-directory is for --with-master"},
         {"behind-proxy", "--behind-proxy is for --with-master"},
     };
     for (size_t i = 0; i < sizeof needing / sizeof needing[0]; i++)

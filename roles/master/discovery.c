@@ -68,7 +68,11 @@ static bool is_authority(const char *host)
 static json_t *url(const struct call *call, size_t i)
 {
     const char *path = actions[i].path;
+    const char *elsewhere =
+        strcmp(actions[i].name, "acme_directory") == 0 ? call->master->acme_directory : NULL;
 
+    if (elsewhere != NULL && elsewhere[0] != '\0')
+        return json_string(elsewhere);
     return json_sprintf("%s://%s%s%s", call->master->secure ? "https" : "http", call->request->host,
                         path == NULL ? not_offered : path, path == NULL ? actions[i].name : "");
 }

@@ -28,7 +28,8 @@ struct master {
     const char *server_host;              /* where publishers connect … */
     uint16_t server_port;
     uint32_t token_valid_s;
-    bool secure; /* the address that clients use begins with https */
+    const char *acme_directory; /* where clients get certificates; NULL or "" = not offered */
+    bool secure;                /* the address that clients use begins with https */
     /* Whether a tunnel serves a name, as in struct master_server; NULL = not known. */
     bool (*serves)(void *arg, const char *name, double *since_s, struct adit_ip *from);
     void *serves_arg;

@@ -187,6 +187,7 @@ static bool copy_config(struct master_service *service, const struct master_conf
         .token_valid_s = config->token_valid_s,
         .serves = config->here.serves,
         .serves_arg = config->here.arg,
+        .acme_directory = service->config.acme_directory,
         .secure = config->tls_cert_file != NULL || config->behind_proxy,
     };
     return service->fernet_key_file != NULL && service->master.limiter != NULL &&

@@ -6,6 +6,7 @@
 #define ROLES_MASTER_MASTER_H
 
 #include "base/ip.h"
+#include "io/http.h"
 #include "io/io.h"
 #include "roles/master/store.h"
 
@@ -32,8 +33,9 @@ struct master_config {
     char server_host[HOST_TEXT_MAX]; /* where publishers connect */
     uint16_t server_port;
     uint32_t token_valid_s;
-    uint32_t rate_per_minute; /* requests of an address */
-    bool behind_proxy;        /* TLS ends before it; X-Forwarded-For is believed */
+    uint32_t rate_per_minute;                 /* requests of an address */
+    bool behind_proxy;                        /* TLS ends before it; X-Forwarded-For is believed */
+    char acme_directory[IO_HTTP_URL_MAX + 1]; /* where clients get certificates; "" = not offered */
     struct master_server here;
 };
 

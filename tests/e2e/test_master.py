@@ -4,6 +4,7 @@ import socket
 import stat
 import time
 
+import pytest
 from cryptography.fernet import Fernet
 
 from harness import HANG_S, Wire, until, write_secret
@@ -283,6 +284,15 @@ def test_a_store_and_its_keys_are_nobody_elses(programs):
     stored = b"".join(p.read_bytes() for p in programs.directory.glob("hosts.db*"))
     assert b"home.example" in stored and text.encode() not in stored
     assert text not in master.process.log()
+
+
+@pytest.mark.parametrize("url", ["http://acme.example/", "acme.example", "https://", "https://a b/"])
+def test_an_acme_directory_that_is_no_address_is_refused(programs, url):
+    process = programs.adit("master", "--listen", "127.0.0.1:0", "--store", "hosts.db",
+                            "--fernet-key-file", programs.key_file, "--server", "home.example:443",
+                            "--acme-directory", url)
+    assert process.wait_exit() == 2
+    assert "--acme-directory is not https://HOST" in process.text("err")
 
 
 def test_a_store_that_is_none_is_refused(programs):

@@ -29,6 +29,18 @@ static void discovery_names_all_23_actions(void **state)
                         "https://master.example:8443/instance/snitun_token");
 }
 
+static void an_acme_directory_is_named_where_there_is_one(void **state)
+{
+    struct world *world = *state;
+    const char *directory = "https://acme.example/directory";
+
+    world->master.acme_directory = directory;
+    world_ask(world, "GET", "/.well-known/service-discovery", NULL, NULL);
+    assert_string_equal(json_string_value(json_object_get(
+                            json_object_get(world->response.body, "actions"), "acme_directory")),
+                        directory);
+}
+
 static void what_is_not_offered_answers_501(void **state)
 {
     struct world *world = *state;
@@ -272,6 +284,7 @@ int main(void)
 #define IN_A_WORLD(test) cmocka_unit_test_setup_teardown(test, world_setup, world_teardown)
     const struct CMUnitTest tests[] = {
         IN_A_WORLD(discovery_names_all_23_actions),
+        IN_A_WORLD(an_acme_directory_is_named_where_there_is_one),
         IN_A_WORLD(what_is_not_offered_answers_501),
         IN_A_WORLD(discovery_takes_no_host_header_that_is_none),
         IN_A_WORLD(an_unknown_path_is_404),
