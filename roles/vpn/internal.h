@@ -28,6 +28,8 @@ enum {
     VPN_DIAL_MS = 10000,
     VPN_FIRST_RETRY_MS = 3000, /* 0 to this, at random; doubled with each failure … */
     VPN_LAST_RETRY_MS = 60000, /* … up to this */
+    VPN_CALLS_BURST = 32,      /* connections that a peer may make at once, … */
+    VPN_CALL_EVERY_MS = 1000,  /* … and then one each so often: it may announce routes in each */
     VPN_SILENT_MS = 1000,      /* for the first word, when others want the place */
     VPN_CROSSING_MS = 5000,    /* two connections made at once: both ends must keep the same one */
     VPN_ANSWERS_MAX =
@@ -105,7 +107,8 @@ struct vpn_peer {
     bool in_mesh;     /* mesh_up() was called */
     struct vpn_granted granted;
     uint64_t connections;
-    uint64_t up_at_ms; /* when packets began to pass last; 0 = never */
+    uint64_t calls_paid_ms; /* those that it has made are within VPN_CALL_EVERY_MS then */
+    uint64_t up_at_ms;      /* when packets began to pass last; 0 = never */
     struct vpn_drops drops;
     struct quicktun_counters past; /* added up over its former links */
     struct list node;              /* while it is made, and when it is gone */
@@ -204,6 +207,9 @@ struct vpn_peer *vpn_peer_expected(const struct vpn *vpn);
 
 /* What its sessions are to keep. */
 struct quicktun_options vpn_peer_options(const struct vpn_peer *peer);
+
+/* One of its own connections more; false when it makes too many. */
+bool vpn_peer_may_call(struct vpn_peer *peer);
 
 /* A link has shown that it is the peer's. False when another one is kept instead. */
 bool vpn_peer_adopt(struct vpn_peer *peer, struct vpn_link *link);

@@ -94,7 +94,9 @@ static void recognise(struct vpn_link *link)
     link->peer = peer;
     link->proven_ms = io_now_ms(link->vpn->loop);
     vpn_accept_give_back(link);
-    if (vpn_peer_adopt(peer, link))
+    if (!link->dialled && !vpn_peer_may_call(peer))
+        vpn_link_end(link, "this peer connects more often than one may");
+    else if (vpn_peer_adopt(peer, link))
         link->adopted = true;
     else
         vpn_link_end(link, "another connection of this peer is kept");

@@ -127,6 +127,18 @@ static bool keeps_former(const struct vpn_peer *peer, const struct vpn_link *lin
     return former->dialled == we_dial;
 }
 
+bool vpn_peer_may_call(struct vpn_peer *peer)
+{
+    const uint64_t at_once_ms = (uint64_t)(VPN_CALLS_BURST - 1) * VPN_CALL_EVERY_MS;
+    uint64_t now = io_now_ms(peer->vpn->loop);
+    if (peer->calls_paid_ms < now)
+        peer->calls_paid_ms = now;
+    if (peer->calls_paid_ms - now > at_once_ms)
+        return false;
+    peer->calls_paid_ms += VPN_CALL_EVERY_MS;
+    return true;
+}
+
 bool vpn_peer_adopt(struct vpn_peer *peer, struct vpn_link *link)
 {
     if (peer->link != NULL && keeps_former(peer, link))

@@ -1,5 +1,7 @@
 /* Peers of a VPN: how long who is not proven may stay, what replaces what, who is let in. */
 #include "vpn_calls.h"
+
+#include "roles/vpn/internal.h"
 #include "vpn_fixture.h"
 
 static struct calls calls;
@@ -168,6 +170,37 @@ static void a_peer_that_restarts_without_a_word_is_back_at_once(void **state)
     ends_expect_pass(&ends, 1, 0);
     ends_expect_pass(&ends, 0, 1);
     assert_int_equal(ends_number(&ends, 0, "peers.0.connections"), 2);
+}
+
+/* Ends the peer's connection, or its attempt, and makes another one without waiting. */
+static void call_anew(struct io_loop *loop, void *arg)
+{
+    const struct vpn *vpn = arg;
+    struct vpn_peer *peer = vpn->peers[0];
+    (void)loop;
+    if (peer->link != NULL)
+        vpn_link_end(peer->link, "a whim");
+    if (peer->trying != NULL)
+        vpn_link_end(peer->trying, "a whim");
+    vpn_link_reap(peer->vpn);
+    io_timer_set_in(&peer->retry, 0);
+}
+
+static void a_peer_that_connects_all_the_time_is_held_back(void **state)
+{
+    (void)state;
+    const int calls_made = 100;
+    const int every_ms = 200;
+    const int lasted_ms = calls_made * every_ms;
+    ends_connect_all(&ends);
+    for (int i = 0; i < calls_made; i++) {
+        ends_on(&ends, 1, call_anew, ends.all[1].vpn);
+        ends_run_ms(&ends, every_ms);
+    }
+    json_int_t taken = ends_number(&ends, 0, "peers.0.connections");
+    int later = lasted_ms / (int)VPN_CALL_EVERY_MS;
+    assert_in_range(taken, VPN_CALLS_BURST, (int)VPN_CALLS_BURST + later + 2);
+    assert_true(ends_connected(&ends, 0, 1));
 }
 
 static void a_connection_that_is_cut_is_made_anew(void **state)
@@ -372,6 +405,8 @@ int main(void)
                                         ends_teardown),
         cmocka_unit_test_setup_teardown(a_peer_that_restarts_without_a_word_is_back_at_once,
                                         ends_two, ends_teardown),
+        cmocka_unit_test_setup_teardown(a_peer_that_connects_all_the_time_is_held_back, ends_two,
+                                        ends_teardown),
         cmocka_unit_test_setup_teardown(a_connection_that_is_cut_is_made_anew, ends_two,
                                         ends_teardown),
         cmocka_unit_test_setup_teardown(a_connection_that_carries_nothing_any_more_is_found_dead,
