@@ -197,7 +197,7 @@ static void an_address_of_the_configuration_outlives_the_peer_that_says_it_too(v
 static void an_address_of_two_peers_outlives_one_of_them(void **state)
 {
     (void)state;
-    struct cidr said = {.ip = {.family = 4, .bytes = {10, 8, 0, 7}}, .prefix_len = 20};
+    struct cidr said = {.ip = {.family = 4, .bytes = {10, 8, 0, 7}}, .prefix_len = 32};
     for (size_t i = 1; i < 3; i++) {
         ends.all[i].peers[0].network.addresses[0] =
             (struct io_device_address){.ip = said.ip, .prefix_len = said.prefix_len};
