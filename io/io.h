@@ -210,6 +210,13 @@ struct addr io_stream_local(const struct io_stream *stream);
 void io_stream_set_multiplexed(struct io_stream *stream);
 
 /*
+ * Acknowledges what is read at once: for another side that sends a message in several writes and
+ * has its kernel hold the last piece back until the ones before are acknowledged (Nagle), which
+ * ours would do after 40 ms.
+ */
+void io_stream_set_prompt(struct io_stream *stream);
+
+/*
  * Of a multiplexed stream: how many bytes to send at once, so that what is more urgent and comes
  * next is not far behind them. 8 KiB on a slow line to 128 KiB, less what would be left over behind
  * the whole pieces that the kernel sends.

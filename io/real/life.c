@@ -124,6 +124,11 @@ void io_stream_set_multiplexed(struct io_stream *stream)
         stream_start_pace(stream);
 }
 
+void io_stream_set_prompt(struct io_stream *stream)
+{
+    stream->prompt = stream->tcp;
+}
+
 /* ---- From loop to loop: the parcel is the stream itself ---- */
 
 struct io_parcel {

@@ -39,6 +39,13 @@ static size_t take_unread(struct io_stream *stream, void *buf, size_t len)
     return len;
 }
 
+/* The kernel forgets the option when it likes, so it is set again with each read. */
+static void acknowledge(struct io_stream *stream)
+{
+    static const int at_once = 1;
+    setsockopt(fd_of(stream), IPPROTO_TCP, TCP_QUICKACK, &at_once, sizeof(at_once));
+}
+
 ssize_t stream_read(struct io_stream *stream, void *buf, size_t len)
 {
     stream->touched = true;
@@ -53,6 +60,8 @@ ssize_t stream_read(struct io_stream *stream, void *buf, size_t len)
         got = recv(fd_of(stream), buf, len, 0);
     } while (got < 0 && errno == EINTR);
     if (got > 0) {
+        if (stream->prompt)
+            acknowledge(stream);
         /* Less than asked for is all there is, and what comes later is an edge of its own; only an
          * end or a reset that was told already may stand behind the bytes. */
         stream->drained = stream->tcp && (size_t)got < len && !stream->last_seen;

@@ -33,6 +33,7 @@ struct io_stream {
     bool finishing : 1; /* io_shutdown(): the end follows the queue */
     bool finished : 1;  /* the end is out */
     bool touched : 1;   /* the owner has read since the last edge */
+    bool prompt : 1;    /* what was read is acknowledged at once */
 };
 
 /*

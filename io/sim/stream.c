@@ -178,6 +178,12 @@ void io_stream_set_multiplexed(struct io_stream *stream)
         stream->end->not_sent_max = stream->pace.unsent_max;
 }
 
+/* Here everything is acknowledged at once. */
+void io_stream_set_prompt(struct io_stream *stream)
+{
+    (void)stream;
+}
+
 void stream_set_tls(struct io_stream *stream, struct io_tls *tls)
 {
     stream->tls = tls;

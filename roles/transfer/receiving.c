@@ -381,8 +381,10 @@ static void on_ready(struct receiving *receiving, const struct sodiumtcp_event *
     text_escape(receiving->user, strlen(receiving->user), name, sizeof(name));
     log_event(receiving->receive->loop, LOG_INFO, "client", "\"%s\" sends from %s, %s", name, from,
               event->extension ? "adit/1" : "public protocol");
-    if (!event->extension)
+    if (!event->extension) {
+        io_stream_set_prompt(receiving->carrier.stream);
         begin_public(receiving);
+    }
 }
 
 static void on_begin(struct receiving *receiving, const struct sodiumtcp_event *event)

@@ -354,6 +354,45 @@ static void what_is_sent_at_once_ends_with_a_packet(void **state)
     ends_abort();
 }
 
+static size_t awaited;
+
+static bool has_what_is_awaited(const void *end)
+{
+    return ((const struct end *)end)->received == awaited;
+}
+
+static void say_a_byte(struct end *from, struct end *to)
+{
+    awaited = to->received + 1;
+    assert_int_equal(io_send(from->stream, "x", 1), IO_OK);
+    world_run(world, has_what_is_awaited, to);
+}
+
+/* Whether the kernel acknowledges at once; else it waits for an answer to do it with. */
+static bool acknowledges_at_once(const struct end *end)
+{
+    int at_once = -1;
+    socklen_t len = sizeof at_once;
+    int fd = end->stream->source.fd;
+    assert_int_equal(getsockopt(fd, IPPROTO_TCP, TCP_QUICKACK, &at_once, &len), 0);
+    return at_once != 0;
+}
+
+static void what_a_prompt_stream_reads_is_acknowledged_at_once(void **state)
+{
+    (void)state;
+    pair_connect(world, &door, &near, &far);
+    for (int i = 0; i < 32; i++) {
+        say_a_byte(&near, &far);
+        say_a_byte(&far, &near);
+    }
+    assert_false(acknowledges_at_once(&far));
+    io_stream_set_prompt(far.stream);
+    say_a_byte(&near, &far);
+    assert_true(acknowledges_at_once(&far));
+    ends_abort();
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, ends_setup, ends_teardown)
 
 int main(void)
@@ -373,6 +412,7 @@ int main(void)
         TEST(a_relay_moves_all_and_says_which_side_blocks),
         TEST(a_relay_stops_at_its_limit),
         TEST(accepted_and_connected_sockets_do_not_delay),
+        TEST(what_a_prompt_stream_reads_is_acknowledged_at_once),
         TEST(a_multiplexed_stream_keeps_the_kernels_queue_short),
         TEST(what_is_sent_at_once_ends_with_a_packet),
     };
