@@ -72,7 +72,7 @@ static const struct option_spec specs[] = {
      .max = 1000000,
      .fallback = "4096",
      .help = "Connections that a worker holds before they are known. At so many further ones wait, "
-             "and the oldest are closed after a second."},
+             "and the oldest are closed after three seconds."},
     {.name = "early-bytes",
      .value = "SIZE",
      .kind = OPTION_SIZE,

@@ -36,7 +36,7 @@ enum {
     SERVER_CLOCK_LOOK_MS = 500,  /* how soon a worker notices that the wall clock was set */
     SERVER_CLOCK_STEP_MS = 100,  /* by less than this it was not */
     SERVER_EXHAUSTED_MS = 200,   /* without descriptors: pause before accepting again */
-    SERVER_EARLY_SAFE_MS = 1000, /* so long an early connection is kept when others wait, too */
+    SERVER_EARLY_SAFE_MS = 3000, /* so long an early connection is kept when others wait, too */
 };
 
 /* Why a connection was refused or a peer closed; each is counted and is a class of log lines. */

@@ -47,7 +47,8 @@ static void pause_accepting(struct server_worker *worker)
 
 /*
  * Who says nothing keeps its place while there are free ones. So who would hold all of them has to
- * connect as often as there are places, each second.
+ * connect as often as there are places within that time. It is long enough for a token that waits
+ * behind thousands of others on the line, after a restart of the server.
  */
 static void make_room(void *arg)
 {
