@@ -376,7 +376,12 @@ uint64_t early_oldest_ms(const struct server_worker *worker)
 
 void early_end_oldest(struct server_worker *worker)
 {
-    refuse(oldest(worker), REFUSED_EARLY_LIMIT, "others wait, and it has not said who it is");
+    struct early *early = oldest(worker);
+
+    server_refused(worker, REFUSED_EARLY_LIMIT, &early->source.ip,
+                   "others wait, and it has not said who it is");
+    io_abort(early->stream);
+    forget(early);
 }
 
 void early_end_all(struct server_worker *worker)

@@ -245,6 +245,7 @@ void worker_clear(struct server_worker *worker);
 void early_accepted(struct server_listener *listener, struct io_stream *stream);
 /* When the oldest was accepted. There must be one. */
 uint64_t early_oldest_ms(const struct server_worker *worker);
+/* Resets it, so that its descriptor is free and a publisher does not take this for an answer. */
 void early_end_oldest(struct server_worker *worker);
 void early_end_all(struct server_worker *worker);
 
