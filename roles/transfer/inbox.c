@@ -566,6 +566,8 @@ bool inbox_settle(struct inbox *inbox, struct inbox_failure *failure)
 
 void inbox_leave(struct inbox *inbox)
 {
+    if (inbox->left)
+        return; /* what is hashed now has to be */
     inbox->left = true;
     hashing_stop(&inbox->hashing);
     close_hashed(inbox);

@@ -423,9 +423,43 @@ static void nothing_is_hashed_for_a_client_that_is_gone(void **state)
     large_on_one_host(leave_while_it_is_hashed);
 }
 
+/* A receiver says so between all turns, while there is work left. */
+static void leave_while_it_is_verified(struct io_loop *loop, void *arg)
+{
+    struct inbox_failure failure;
+    struct inbox *inbox = open_named_inbox(loop, "it");
+    char *bytes = calloc(1, LARGE);
+    assert_non_null(bytes);
+    begin(inbox, SODIUMTCP_FILE, SODIUMTCP_REPLACE);
+    start(inbox, 0, true);
+    put(inbox, bytes, LARGE);
+    free(bytes);
+    struct inbox_step *step = step_new(INBOX_END);
+    step->length = LARGE;
+    step->status = SODIUMTCP_COMPLETE_HASHED;
+    memcpy(step->hash, arg, SODIUMTCP_HASH_LEN);
+    enum inbox_outcome outcome = INBOX_UNFINISHED;
+    for (int turn = 0; turn < 3 && outcome == INBOX_UNFINISHED; turn++) {
+        outcome = inbox_do(inbox, step, &failure);
+        assert_true(inbox_settle(inbox, &failure));
+        inbox_leave(inbox);
+    }
+    assert_int_equal(outcome, INBOX_DONE);
+    assert_int_equal(step->status, SODIUMTCP_KEPT_VERIFIED);
+    inbox_step_free(step);
+    inbox_free(inbox);
+}
+
+static void what_a_client_sent_that_is_gone_is_verified_to_its_end(void **state)
+{
+    (void)state;
+    large_on_one_host(leave_while_it_is_verified);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(what_a_client_sent_that_is_gone_is_verified_to_its_end),
         cmocka_unit_test(a_part_stays_when_bytes_have_come_of_it_alone),
         cmocka_unit_test(a_name_that_was_not_settled_may_be_gone),
         cmocka_unit_test(a_file_that_is_left_as_it_is_survives_the_power),
