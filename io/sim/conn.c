@@ -150,6 +150,12 @@ struct tcp_end *conn_open(struct sim_host *host, const struct addr *to,
     return &conn->ends[0];
 }
 
+struct sim_flow sim_conn_flow(const struct sim_conn *conn, const struct sim_host *from)
+{
+    const struct tcp_end *end = &conn->ends[conn->ends[0].host == from ? 0 : 1];
+    return (struct sim_flow){.written = end->written, .acked = end->acked};
+}
+
 /* ---- Harm ---- */
 
 static bool live(const struct sim_conn *conn)

@@ -176,6 +176,15 @@ void sim_host_jump_wall(struct sim_host *host, double jump_s);
 /* A random live connection between two hosts (NULL = any), or NULL. */
 struct sim_conn *sim_conn_pick(struct sim_world *world, const struct sim_host *a,
                                const struct sim_host *b);
+
+/* Bytes of one direction, from its start: what the sending process wrote, and of it what the other
+ * machine has acknowledged. */
+struct sim_flow {
+    uint64_t written;
+    uint64_t acked;
+};
+struct sim_flow sim_conn_flow(const struct sim_conn *conn, const struct sim_host *from);
+
 enum sim_cut { SIM_CUT_RESET_BOTH, SIM_CUT_RESET_ONE, SIM_CUT_FORGET };
 void sim_conn_cut(struct sim_conn *conn, enum sim_cut how);
 size_t sim_conn_count(const struct sim_world *world);

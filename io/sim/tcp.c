@@ -18,8 +18,23 @@ static uint64_t least(uint64_t a, uint64_t b)
 
 static uint64_t retry_us(const struct tcp_end *end)
 {
-    uint64_t first_us = 2 * end->rtt_us > RETRY_MIN_US ? 2 * end->rtt_us : RETRY_MIN_US;
+    uint64_t first_us = end->rtt_us + 4 * end->rtt_varies_us;
+    if (first_us < RETRY_MIN_US)
+        first_us = RETRY_MIN_US;
     return least(first_us << end->retries, RETRY_MAX_US);
+}
+
+/* RFC 6298, 2. */
+static void measure_rtt(struct tcp_end *end, uint64_t sample_us)
+{
+    if (end->rtt_us == 0) {
+        end->rtt_us = sample_us;
+        end->rtt_varies_us = sample_us / 2;
+        return;
+    }
+    uint64_t off_us = sample_us > end->rtt_us ? sample_us - end->rtt_us : end->rtt_us - sample_us;
+    end->rtt_varies_us = (3 * end->rtt_varies_us + off_us) / 4;
+    end->rtt_us = (7 * end->rtt_us + sample_us) / 8;
 }
 
 static void tell(struct tcp_end *end, unsigned news)
@@ -61,6 +76,7 @@ static void send_packet(struct tcp_end *end, struct packet packet)
     packet.edge = window_edge(end);
     packet.stamp_us = conn->world->now_us;
     packet.echo_us = end->echo_us;
+    packet.gap_us = end->gap_us;
     end->told_edge = packet.edge;
     if (conn->forgotten || !wire_send(&end->wire, end->host, end->other->host, &packet))
         conn_lost(conn);
@@ -228,6 +244,7 @@ static void start_slowly(struct tcp_end *end)
     if (end->sent > end->acked)
         end->congestion_window = end->segment_max;
     end->sent = end->acked;
+    end->restarted_us = end->conn->world->now_us;
 }
 
 static void retry(void *arg)
@@ -249,6 +266,7 @@ static void retry(void *arg)
     }
     end->retries++;
     sim_event_in(&end->retry, retry_us(end));
+    sim_trace(end->conn->world, "resend", end->conn->id, end->acked, retry_us(end));
     start_slowly(end);
     if (end->edge <= end->sent && end->sent < end->written)
         send_packet(end, (struct packet){.kind = PACKET_DATA, .offset = end->sent, .probe = true});
@@ -268,9 +286,19 @@ static void take_progress(struct tcp_end *end, const struct packet *packet)
     if (end->sent < end->acked)
         end->sent = end->acked;
     if (packet->echo_us != 0)
-        end->rtt_us = end->conn->world->now_us - packet->echo_us;
+        measure_rtt(end, end->conn->world->now_us - packet->echo_us);
     end->retries = 0;
     sim_event_cancel(&end->retry);
+}
+
+/*
+ * Packets arrive in their order: where one came behind a gap, what belongs there is lost. Nobody
+ * waits for a timer then (RFC 6675), unless it was sent again since that packet left.
+ */
+static bool lost_the_first(const struct tcp_end *end, const struct packet *packet)
+{
+    return packet->ack == end->acked && end->acked < end->sent &&
+           packet->gap_us > end->restarted_us;
 }
 
 /* Like Linux, it tells of room when half of what may be unsent has gone. */
@@ -283,6 +311,8 @@ static void take_ack(struct tcp_end *end, const struct packet *packet)
         end->retries = 0;
     if (acked)
         take_progress(end, packet);
+    if (lost_the_first(end, packet))
+        start_slowly(end);
     pump(end, false);
     if (acked && unsent(end) < end->not_sent_max / 2)
         tell(end, TCP_WRITABLE);
@@ -336,15 +366,17 @@ static void take_data(struct tcp_end *end, const struct packet *packet)
     if (end->state != TCP_OPEN)
         return;
     bool fresh = packet->offset + packet->len > end->received;
+    bool content = packet->len > 0 || packet->fin;
     if (packet->offset <= end->received)
         end->echo_us = packet->stamp_us;
+    else if (content)
+        end->gap_us = packet->stamp_us;
     if (!end->held && packet->len > 0 && fresh) {
         tcp_reset(end); /* nobody will read it */
         return;
     }
     take_bytes(end, packet);
-    bool answer = packet->len > 0 || packet->fin || packet->probe;
-    if (answer && end->state == TCP_OPEN)
+    if ((content || packet->probe) && end->state == TCP_OPEN)
         send_plain(end, PACKET_DATA);
     take_ack(end, packet);
     settle_orphan(end);

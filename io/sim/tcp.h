@@ -64,8 +64,11 @@ struct tcp_end {
     struct wire wire; /* packets on their way to the other end */
     bool lossy;       /* a packet of the connection was lost and may be missed */
     unsigned retries;
-    uint64_t rtt_us;        /* as last measured */
+    uint64_t rtt_us;        /* smoothed */
+    uint64_t rtt_varies_us; /* mean deviation from it */
     uint64_t echo_us;       /* when what was received last in its order had been sent */
+    uint64_t gap_us;        /* and what was received last behind a gap */
+    uint64_t restarted_us;  /* when all since `acked` was to be sent again */
     struct sim_event retry; /* retransmission, probes, connection requests */
     struct sim_event orphan;
 };

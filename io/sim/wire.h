@@ -22,6 +22,7 @@ struct packet {
     uint64_t edge;
     uint64_t stamp_us; /* when it was sent; as TCP's timestamps (RFC 7323) */
     uint64_t echo_us;  /* the stamp of what it acknowledges */
+    uint64_t gap_us;   /* the stamp of the newest that came behind a gap */
     uint32_t len;
     uint8_t kind;
     bool fin;

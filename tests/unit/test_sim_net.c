@@ -147,6 +147,30 @@ static void lost_acknowledgements_repeat_no_bytes(void **state)
     assert_int_equal(io_unacked(pair.near.stream), 0);
 }
 
+/*
+ * The near end's next segment was sent again just before the path was whole; what tells it that
+ * the far end has a part of that is an acknowledgement that is seconds old.
+ */
+static void what_is_missing_comes_as_soon_as_something_behind_it_came(void **state)
+{
+    (void)state;
+    struct sim_access access = {.latency_us = 5000, .segment_max = 536};
+    sim_host_set_access(pair.hosts[1], &access);
+    pair_connect(&pair);
+    sim_host_set_holes(pair.hosts[0], false, true);
+    side_send(&pair, &pair.near, big, 300);
+    pair_run_ms(&pair, 100);
+    assert_int_equal(pair.far.received, 300);
+    sim_host_set_holes(pair.hosts[0], true, true);
+    side_send(&pair, &pair.far, "x", 1);
+    side_send(&pair, &pair.near, big, 9700);
+    pair_run_ms(&pair, 6150);
+    sim_host_set_holes(pair.hosts[0], false, false);
+    pair_run_ms(&pair, 1000);
+    assert_int_equal(pair.near.received, 1);
+    assert_int_equal(pair.far.received, 10000);
+}
+
 static void a_forgotten_connection_is_silent_until_it_times_out(void **state)
 {
     (void)state;
@@ -353,6 +377,8 @@ int main(void)
                                         pair_hang_up),
         cmocka_unit_test_setup_teardown(lost_acknowledgements_repeat_no_bytes, pair_setup,
                                         pair_hang_up),
+        cmocka_unit_test_setup_teardown(what_is_missing_comes_as_soon_as_something_behind_it_came,
+                                        pair_setup, pair_hang_up),
         cmocka_unit_test_setup_teardown(a_forgotten_connection_is_silent_until_it_times_out,
                                         pair_setup, pair_hang_up),
         cmocka_unit_test_setup_teardown(a_cut_can_be_seen_by_one_side_alone, pair_setup,
