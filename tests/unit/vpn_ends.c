@@ -203,7 +203,7 @@ bool ends_text_is(struct ends *ends, size_t which, const char *path, const char 
 /* Is this peer, by its name, connected at this end? */
 static bool is_connected(struct ends *ends, size_t which, size_t peer)
 {
-    char path[32];
+    char path[40];
     size_t at = which == 0 ? peer - 1 : 0;
     snprintf(path, sizeof path, "peers.%zu.state", at);
     return ends_text_is(ends, which, path, "connected");
