@@ -1,5 +1,7 @@
 #include "io/sim/conn.h"
 
+#include "io/sim/sender.h"
+
 #include <stdlib.h>
 
 static const size_t segment_sizes[] = {536, 1448, 1448, 8948, 65483, 65483, 65483};
@@ -64,7 +66,7 @@ void conn_lost(struct sim_conn *conn)
 {
     conn->world->totals.packets_lost++;
     for (int i = 0; i < 2; i++)
-        tcp_missing(&conn->ends[i]);
+        sender_lost(&conn->ends[i]);
 }
 
 static void init_end(struct sim_conn *conn, int which, struct sim_host *host)

@@ -102,7 +102,4 @@ void tcp_request(struct tcp_end *end);
 /* The connection ends with an error, for this end alone. */
 void tcp_fail(struct tcp_end *end, int error);
 
-/* A packet was lost: retransmits, later, if that is needed. */
-void tcp_missing(struct tcp_end *end);
-
 #endif
