@@ -2,19 +2,13 @@
 
 #include "base/encode.h"
 #include "roles/transfer/hashing.h"
+#include "roles/transfer/place.h"
+#include "roles/transfer/unsynced.h"
 #include "roles/transfer/zstd.h"
 
-#include <sodium.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-static const char part_prefix[] = ".adit-part-";
-
-enum {
-    PATH_ROOM = SODIUMTCP_NAME_MAX + 64, /* a name, or the part of one */
-    PART_HASH_LEN = 16,
-};
 
 struct announced {
     struct sodiumtcp_item item; /* without name */
@@ -38,8 +32,7 @@ struct inbox {
     struct io_file *file;
     bool keep_whole; /* it was there already: nothing is written */
     uint64_t position;
-    bool unsynced; /* names in … */
-    char unsynced_home[PATH_ROOM];
+    struct unsynced unsynced;
     struct hashing hashing;
     struct io_file *hashed;         /* what was there already, while it is hashed */
     bool unfinished;                /* the step that was done last */
@@ -124,60 +117,6 @@ static bool io_failed(struct inbox_failure *failure, uint32_t number, const char
                 error == IO_E_IN_USE ? "another transfer is writing it" : io_error_text(error));
 }
 
-/* ---- Names ---- */
-
-/* The path of a name, and whether no part of another file can be meant. */
-static bool path_of(struct sodiumtcp_name name, char path[PATH_ROOM])
-{
-    char component[SODIUMTCP_COMPONENT_MAX + 1];
-    size_t at = 0;
-    path[0] = '\0';
-    while (sodiumtcp_name_next(&name, component) > 0) {
-        if (strncmp(component, part_prefix, strlen(part_prefix)) == 0)
-            return false;
-        at += (size_t)snprintf(path + at, PATH_ROOM - at, "%s%s", at == 0 ? "" : "/", component);
-    }
-    return true;
-}
-
-/* Length of the directory in a path, its slash included. */
-static size_t home_len(const char *path)
-{
-    const char *slash = strrchr(path, '/');
-    return slash == NULL ? 0 : (size_t)(slash - path) + 1;
-}
-
-static void part_of(const char *path, char part[PATH_ROOM])
-{
-    uint8_t hash[PART_HASH_LEN];
-    char text[2 * PART_HASH_LEN + 1];
-    size_t home = home_len(path);
-    crypto_generichash(hash, sizeof(hash), (const uint8_t *)path + home, strlen(path + home), NULL,
-                       0);
-    hex_encode(hash, sizeof(hash), text);
-    snprintf(part, PATH_ROOM, "%.*s%s%s", (int)home, path, part_prefix, text);
-}
-
-/* Makes the names in the directory of the last finished files durable. */
-static int sync_names(struct inbox *inbox)
-{
-    bool unsynced = inbox->unsynced;
-    inbox->unsynced = false;
-    return unsynced ? io_dir_sync(inbox->directory, inbox->unsynced_home) : 0;
-}
-
-/* A name is there that is to be made durable with others of its directory. */
-static int name_changed(struct inbox *inbox, const char *path)
-{
-    char home[PATH_ROOM];
-    size_t len = home_len(path);
-    snprintf(home, sizeof(home), "%.*s", len == 0 ? 0 : (int)len - 1, path);
-    int error = strcmp(home, inbox->unsynced_home) == 0 ? 0 : sync_names(inbox);
-    memcpy(inbox->unsynced_home, home, strlen(home) + 1);
-    inbox->unsynced = true;
-    return error;
-}
-
 /* ---- Hashing what is there ---- */
 
 static void close_hashed(struct inbox *inbox)
@@ -229,17 +168,17 @@ static int leave(struct inbox *inbox, const char *path, struct inbox_step *step)
     if (io_dir_stat(inbox->directory, path, &stat) != 0)
         return 0;
     step->verdict = SODIUMTCP_LEAVE_IT;
-    return name_changed(inbox, path);
+    return unsynced_add(&inbox->unsynced, inbox->directory, path);
 }
 
 /* The part, or else the whole file; `whole` is true as soon as it is not the part. */
 static enum inbox_outcome offer_one(struct inbox *inbox, struct announced *announced,
                                     struct inbox_step *step)
 {
-    char part[PATH_ROOM];
+    char part[PLACE_ROOM];
     uint64_t size = announced->item.size;
     enum inbox_outcome outcome = INBOX_FAILED;
-    part_of(announced->path, part);
+    place_part(announced->path, part);
     if (!announced->whole)
         outcome = offer_file(inbox, part, 1, size, announced, step);
     if (outcome == INBOX_FAILED) {
@@ -281,7 +220,7 @@ static bool make_directory(struct inbox *inbox, const struct announced *announce
             error = IO_E_KIND;
     }
     if (error == 0)
-        error = name_changed(inbox, announced->path);
+        error = unsynced_add(&inbox->unsynced, inbox->directory, announced->path);
     if (error == 0 && (attributes.has_mode || attributes.has_mtime))
         error = io_dir_set(inbox->directory, announced->path, &attributes);
     if (error == 0)
@@ -304,8 +243,8 @@ static const char *refuse_place(struct inbox *inbox, const struct sodiumtcp_item
 static bool announce(struct inbox *inbox, struct inbox_step *step, struct inbox_failure *failure)
 {
     struct announced *announced = &inbox->ring[step->number % SODIUMTCP_ASKED_MAX];
-    char path[PATH_ROOM];
-    bool named = path_of(step->item.name, path);
+    char path[PLACE_ROOM];
+    bool named = place_of(step->item.name, path);
     const char *refused = refuse_place(inbox, &step->item);
     if (inbox->name != NULL)
         snprintf(path, sizeof(path), "%s", inbox->name);
@@ -362,9 +301,9 @@ static bool is_empty(struct io_file *file)
 /* A part stays for the next time, but for one that nothing came of. */
 static void close_part(struct inbox *inbox)
 {
-    char part[PATH_ROOM];
+    char part[PLACE_ROOM];
     if (inbox->file != NULL && is_empty(inbox->file)) {
-        part_of(inbox->open->path, part);
+        place_part(inbox->open->path, part);
         (void)io_dir_remove(inbox->directory, part);
     }
     io_file_close(inbox->file);
@@ -376,10 +315,10 @@ static enum inbox_outcome open_part(struct inbox *inbox, const struct inbox_step
                                     struct inbox_failure *failure)
 {
     const char *path = inbox->open->path;
-    char part[PATH_ROOM];
+    char part[PLACE_ROOM];
     bool same = true;
     int error = 0;
-    part_of(path, part);
+    place_part(path, part);
     if (inbox->file == NULL)
         inbox->file = io_file_create(inbox->directory, part, &error);
     if (inbox->file != NULL && step->length > 0)
@@ -451,7 +390,7 @@ static int settle_whole(struct inbox *inbox, const char *path,
     if (error == 0)
         error = io_file_sync(file);
     io_file_close(file);
-    return error == 0 ? name_changed(inbox, path) : error;
+    return error == 0 ? unsynced_add(&inbox->unsynced, inbox->directory, path) : error;
 }
 
 /* The finished part, to stable storage and to its place. */
@@ -465,16 +404,16 @@ static int settle(struct inbox *inbox, const struct announced *announced)
         .mtime_s = item->mtime_s,
         .mtime_ns = item->mtime_ns,
     };
-    char part[PATH_ROOM];
+    char part[PLACE_ROOM];
     if (inbox->keep_whole)
         return settle_whole(inbox, announced->path, &attributes);
-    part_of(announced->path, part);
+    place_part(announced->path, part);
     int error = io_file_set(inbox->file, &attributes);
     if (error == 0)
         error = io_file_sync(inbox->file);
     if (error == 0)
         error = io_dir_rename(inbox->directory, part, announced->path);
-    return error == 0 ? name_changed(inbox, announced->path) : error;
+    return error == 0 ? unsynced_add(&inbox->unsynced, inbox->directory, announced->path) : error;
 }
 
 static enum inbox_outcome verify(struct inbox *inbox, const struct inbox_step *step,
@@ -559,9 +498,9 @@ enum inbox_outcome inbox_do(struct inbox *inbox, struct inbox_step *step,
 
 bool inbox_settle(struct inbox *inbox, struct inbox_failure *failure)
 {
-    int error = sync_names(inbox);
+    int error = unsynced_settle(&inbox->unsynced, inbox->directory);
     hashing_new_turn(&inbox->hashing);
-    return error == 0 || io_failed(failure, SODIUMTCP_NO_ITEM, inbox->unsynced_home, error);
+    return error == 0 || io_failed(failure, SODIUMTCP_NO_ITEM, inbox->unsynced.home, error);
 }
 
 void inbox_leave(struct inbox *inbox)

@@ -3,12 +3,11 @@
 #include "base/encode.h"
 #include "base/map.h"
 #include "io/log.h"
+#include "roles/transfer/admission.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-static const char welcome[] = "Welcome.";
 
 /* ---- Bytes ---- */
 
@@ -260,104 +259,6 @@ static void run_steps(struct receiving *receiving)
 
 /* ---- Events ---- */
 
-/*
- * What a connection may have under way waits in memory while the disk is slow: one gets a quarter
- * of what the others leave at most, so that a few cannot have it all.
- */
-static void take_window(struct receiving *receiving)
-{
-    struct receive *receive = receiving->receive;
-    uint64_t most = receive->config.window == 0 ? SODIUMTCP_WINDOW : receive->config.window;
-    uint64_t all = RECEIVE_WINDOWS_MAX * most;
-    uint64_t window = all > receive->windows ? (all - receive->windows) / 4 : 0;
-    window = window < most ? window : most;
-    receiving->window =
-        window < SODIUMTCP_WINDOW_MIN ? (uint32_t)SODIUMTCP_WINDOW_MIN : (uint32_t)window;
-    receive->windows += receiving->window;
-    sodiumtcp_set_window(receiving->carrier.session, receiving->window);
-}
-
-static size_t connections_of(const struct receive *receive, const char *user)
-{
-    size_t count = 0;
-    for (const struct list *node = receive->connections.next; node != &receive->connections;
-         node = node->next)
-        count += strcmp(container_of(node, struct receiving, node)->user, user) == 0;
-    return count;
-}
-
-/* Else one user could have all places. */
-static bool has_too_many(const struct receive *receive, const struct user *user)
-{
-    char name[4 * SODIUMTCP_CREDENTIAL_MAX + 1];
-    if (connections_of(receive, user->name) < RECEIVE_USER_CONNECTIONS_MAX)
-        return false;
-    text_escape(user->name, strlen(user->name), name, sizeof(name));
-    log_overload(receive->loop, LOG_WARN, "refused-user",
-                 "\"%s\" has as many connections as one may have", name);
-    return true;
-}
-
-static void let_in(void *arg, const struct user *user, struct io_dir *directory)
-{
-    struct receiving *receiving = arg;
-    struct receive *receive = receiving->receive;
-    int error = 0;
-    receiving->request = NULL;
-    if (user == NULL || has_too_many(receive, user)) {
-        io_dir_close(directory);
-        sodiumtcp_refuse(receiving->carrier.session);
-        carrier_fail(&receiving->carrier, "refused");
-        return;
-    }
-    receive_known(receiving);
-    memcpy(receiving->user, user->name, sizeof(receiving->user));
-    receiving->size_max = user->size_max;
-    struct inbox_config config = {
-        .directory = directory, .name = receive->file_name, .umask = receive->config.umask};
-    if (receive->file_name != NULL) {
-        io_dir_close(directory);
-        config.directory = io_dir_enter(receive->home, "", &error);
-    }
-    if (receive->piped && receive->pipe_taken) {
-        io_dir_close(config.directory);
-        carrier_fail(&receiving->carrier, "another stream is under way");
-        return;
-    }
-    if (receive->piped) {
-        const char *into = receive->config.into;
-        struct io_disk *disk = io_disk(receive->loop);
-        receiving->pipe = strcmp(into, "-") == 0
-                              ? io_file_open_standard(disk, IO_PIPE_WRITE, &error)
-                              : io_file_open_pipe(disk, into, IO_PIPE_WRITE, &error);
-        config.pipe = receiving->pipe;
-        receive->pipe_taken = receiving->pipe != NULL;
-    }
-    if (error == 0)
-        receiving->inbox = inbox_new(io_disk(receive->loop), &config);
-    if (receiving->inbox == NULL) {
-        io_dir_close(config.directory);
-        carrier_fail(&receiving->carrier, io_error_text(error == 0 ? IO_E_NO_MEMORY : error));
-        return;
-    }
-    take_window(receiving);
-    error = sodiumtcp_accept(receiving->carrier.session, welcome, io_now_ms(receive->loop));
-    if (error != 0) {
-        carrier_fail(&receiving->carrier, sodiumtcp_error_text(error));
-        return;
-    }
-    carrier_flush(&receiving->carrier);
-    carrier_again(&receiving->carrier);
-}
-
-static void on_login(struct receiving *receiving, const struct sodiumtcp_login *login)
-{
-    struct receive *receive = receiving->receive;
-    receiving->request = gate_ask(receive->gate, &receiving->from, login, let_in, receiving);
-    if (receiving->request == NULL)
-        carrier_fail(&receiving->carrier, "too many logins wait");
-}
-
 /* A public client's one stream, as if it had been announced. */
 static void begin_public(struct receiving *receiving)
 {
@@ -433,7 +334,7 @@ static void on_event(void *arg, const struct sodiumtcp_event *event)
         return;
     switch (event->type) {
     case SODIUMTCP_LOGIN:
-        on_login(receiving, event->login);
+        admission_ask(receiving, event->login);
         break;
     case SODIUMTCP_READY:
         on_ready(receiving, event);

@@ -1,6 +1,6 @@
 /*
- * What the files of the receiver share: receive.c listens and lets in, receiving.c is one
- * connection.
+ * What the files of the receiver share: receive.c listens, receiving.c is one connection,
+ * admission.c its login.
  */
 #ifndef ROLES_TRANSFER_RECEIVING_H
 #define ROLES_TRANSFER_RECEIVING_H
