@@ -56,7 +56,7 @@ static uint8_t begin(struct inbox *inbox, enum sodiumtcp_kind kind, enum sodiumt
                                         .name = {name, (size_t)len}};
     struct inbox_step *step = inbox_step_new(INBOX_BEGIN, 0, &item);
     assert_non_null(step);
-    assert_true(inbox_do(inbox, step, &failure));
+    assert_int_equal(inbox_do(inbox, step, &failure), INBOX_DONE);
     uint8_t verdict = step->verdict;
     inbox_step_free(step);
     return verdict;
@@ -67,7 +67,7 @@ static void fill(struct inbox *inbox, size_t offset)
     struct inbox_failure failure;
     struct inbox_step *step = step_new(INBOX_START);
     step->length = offset;
-    assert_true(inbox_do(inbox, step, &failure));
+    assert_int_equal(inbox_do(inbox, step, &failure), INBOX_DONE);
     inbox_step_free(step);
     if (offset < sizeof contents) {
         step = step_new(INBOX_WRITE);
@@ -75,12 +75,12 @@ static void fill(struct inbox *inbox, size_t offset)
         step->bytes = malloc(step->len);
         assert_non_null(step->bytes);
         memcpy(step->bytes, contents + offset, step->len);
-        assert_true(inbox_do(inbox, step, &failure));
+        assert_int_equal(inbox_do(inbox, step, &failure), INBOX_DONE);
         inbox_step_free(step);
     }
     step = step_new(INBOX_END);
     step->length = sizeof contents;
-    assert_true(inbox_do(inbox, step, &failure));
+    assert_int_equal(inbox_do(inbox, step, &failure), INBOX_DONE);
     assert_int_equal(step->status, SODIUMTCP_KEPT);
     inbox_step_free(step);
 }
@@ -152,14 +152,14 @@ static void break_off(struct io_loop *loop, void *arg)
     struct inbox *inbox = open_inbox(loop);
     begin(inbox, SODIUMTCP_FILE, SODIUMTCP_REPLACE);
     struct inbox_step *step = step_new(INBOX_START);
-    assert_true(inbox_do(inbox, step, &failure));
+    assert_int_equal(inbox_do(inbox, step, &failure), INBOX_DONE);
     inbox_step_free(step);
     if (*len > 0) {
         step = step_new(INBOX_WRITE);
         step->len = *len;
         step->bytes = calloc(1, *len);
         assert_non_null(step->bytes);
-        assert_true(inbox_do(inbox, step, &failure));
+        assert_int_equal(inbox_do(inbox, step, &failure), INBOX_DONE);
         inbox_step_free(step);
     }
     inbox_free(inbox);
@@ -235,7 +235,7 @@ static void put(struct inbox *inbox, const char *bytes, size_t len)
     step->bytes = malloc(len);
     assert_non_null(step->bytes);
     memcpy(step->bytes, bytes, len);
-    assert_true(inbox_do(inbox, step, &failure));
+    assert_int_equal(inbox_do(inbox, step, &failure), INBOX_DONE);
     inbox_step_free(step);
 }
 
@@ -244,7 +244,7 @@ static void finish(struct inbox *inbox)
     struct inbox_failure failure;
     struct inbox_step *step = step_new(INBOX_END);
     step->length = sizeof contents;
-    assert_true(inbox_do(inbox, step, &failure));
+    assert_int_equal(inbox_do(inbox, step, &failure), INBOX_DONE);
     inbox_step_free(step);
 }
 
