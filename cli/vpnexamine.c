@@ -71,6 +71,15 @@ static void examine_interface(const struct options *options, struct report *repo
 
 /* ---- Peers ---- */
 
+enum { SHOWN_MAX = 4 * VPN_NAME_MAX + 1 };
+
+/* A name in what is said of another key: it may be none that is allowed. */
+static const char *shown_name(const struct options *peer, char shown[SHOWN_MAX])
+{
+    const char *name = options_text(peer, "name");
+    return text_escape(name, strlen(name), shown, SHOWN_MAX);
+}
+
 static void examine_name(const struct subject *subject)
 {
     const char *name = options_text(subject->peer, "name");
@@ -117,6 +126,7 @@ static bool same_block(const struct cidr *a, const struct cidr *b)
 static void examine_prefix(const struct subject *subject, const struct option_value *prefix,
                            size_t at)
 {
+    char shown[SHOWN_MAX];
     for (size_t i = 0; i <= subject->index; i++) {
         const struct options *other = options_group(subject->all, "peers", i);
         size_t count = i == subject->index ? at : options_count(other, "allowed-ips");
@@ -125,7 +135,7 @@ static void examine_prefix(const struct subject *subject, const struct option_va
             if (same_block(&same->cidr, &prefix->cidr))
                 report_mistake(subject->report, prefix->line, prefix->column,
                                "peers.allowed_ips: %s stands in line %u already, for %s",
-                               prefix->text, same->line, options_text(other, "name"));
+                               prefix->text, same->line, shown_name(other, shown));
         }
     }
 }
@@ -150,6 +160,7 @@ static void examine_carrier(const struct subject *subject)
 {
     const struct option_value *connect = options_value(subject->peer, "connect", 0);
     struct adit_ip ip;
+    char shown[SHOWN_MAX];
     if (connect == NULL || !ip_parse(connect->to.host, &ip))
         return;
     for (size_t i = 0; i < options_count(subject->all, "peers"); i++) {
@@ -160,7 +171,7 @@ static void examine_carrier(const struct subject *subject)
                 report_warning(subject->report, connect->line, connect->column,
                                "peers.connect: %s of %s holds this address: without a narrower "
                                "route the connection would go into the tunnel",
-                               prefix->text, options_text(peer, "name"));
+                               prefix->text, shown_name(peer, shown));
         }
     }
 }
