@@ -342,6 +342,7 @@ static const struct service_role role = {
 
 static int run(const struct command *command, struct options *options)
 {
+    io_machine_return_memory();
     return service_run_finite(command, &role, whole_failed, options);
 }
 

@@ -1,6 +1,7 @@
 #include "io/real/machine.h"
 
 #include <limits.h>
+#include <malloc.h>
 #include <sched.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -11,6 +12,8 @@
 enum {
     CPU_SETS_MAX = 16 * 1024, /* processors that a mask is tried for */
     LINE_LEN = 128,           /* of a limit's file */
+    HEAP_KEPT_MIN = 16 * 1024,
+    HEAP_KEPT_MAX = 64 * 1024,
 };
 
 /* ---- Limits of one group: a directory has the files of one version ---- */
@@ -191,4 +194,14 @@ uint64_t io_machine_memory(void)
     uint64_t all = pages > 0 && page_len > 0 ? (uint64_t)pages * (uint64_t)page_len : UINT64_MAX;
     uint64_t found = least(all, io_machine_group_memory(""));
     return found == UINT64_MAX ? 0 : found;
+}
+
+/* ---- What goes back ---- */
+
+void io_machine_return_memory(void)
+{
+#ifdef __GLIBC__
+    (void)mallopt(M_TOP_PAD, HEAP_KEPT_MIN);
+    (void)mallopt(M_TRIM_THRESHOLD, HEAP_KEPT_MAX);
+#endif
 }
