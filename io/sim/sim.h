@@ -177,8 +177,7 @@ void sim_host_jump_wall(struct sim_host *host, double jump_s);
 struct sim_conn *sim_conn_pick(struct sim_world *world, const struct sim_host *a,
                                const struct sim_host *b);
 
-/* Bytes of one direction, from its start: what the sending process wrote, and of it what the other
- * machine has acknowledged. */
+/* Bytes of one direction, from its start: what a process wrote, and what of it is acknowledged. */
 struct sim_flow {
     uint64_t written;
     uint64_t acked;

@@ -1,7 +1,6 @@
 #include "roles/transfer/receiving.h"
 
 #include "base/encode.h"
-#include "base/map.h"
 #include "io/log.h"
 #include "roles/transfer/admission.h"
 

@@ -13,8 +13,7 @@ struct unsynced {
     char home[PLACE_ROOM]; /* the directory of the newest */
 };
 
-/* The name of a path is new; those in another directory are settled first. 0 or an error of that.
- */
+/* A path's name is new; those in another directory are settled first: 0, or an error of that. */
 int unsynced_add(struct unsynced *unsynced, struct io_dir *directory, const char *path);
 
 /* Blocks until they are on stable storage; 0, or an error, and they are forgotten. */
